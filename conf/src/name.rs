@@ -1,0 +1,131 @@
+//! Names that become paths, interface names or resource names.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{ParseError, serde_by_text};
+
+/// Makes a text newtype whose rule is the function `$valid`.
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $valid:expr, $rule:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseError;
+
+            fn from_str(text: &str) -> Result<Self, ParseError> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) { Ok(Self(text.to_owned())) } else { Err(ParseError::new($rule)) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        serde_by_text!($name);
+    };
+}
+
+text!(
+    /// A network interface's name, as the kernel accepts it (`dev_valid_name`, net/core/dev.c).
+    ///
+    /// `%` is refused as well: the kernel would take it as a pattern and choose a number.
+    IfName,
+    |text| {
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | ':' | '%');
+        (1..=15).contains(&text.len()) && text != "." && text != ".." && text.chars().all(plain)
+    },
+    "must be an interface name: 1 to 15 printable characters without '/', ':', '%' or blanks"
+);
+
+text!(
+    /// A container id (CNI_CONTAINERID): the CNI spec's alphabet, at most 255 characters so that
+    /// it can be a file's name.
+    ContainerId,
+    |text| text.len() <= 255 && cni_word(text),
+    "must start with a letter or digit and hold only letters, digits, '_', '.' and '-'"
+);
+
+text!(
+    /// A CNI network's name: the CNI spec's alphabet, at most 255 characters.
+    NetworkName,
+    |text| text.len() <= 255 && cni_word(text),
+    "must start with a letter or digit and hold only letters, digits, '_', '.' and '-'"
+);
+
+text!(
+    /// The suffix of an extended resource's name: 1 to 63 letters, digits, `_` and `-`, beginning
+    /// and ending with a letter or digit.
+    ResourceName,
+    |text| {
+        let bytes = text.as_bytes();
+        let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+        bytes.len() <= 63
+            && edge(bytes.first())
+            && edge(bytes.last())
+            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    },
+    "must be 1 to 63 letters, digits, '_' and '-', beginning and ending with a letter or digit"
+);
+
+/// `^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$`, the CNI spec's rule for container ids and network names.
+fn cni_word(text: &str) -> bool {
+    text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interface_names() {
+        for good in ["eth0", "net1", "enp1s0f0v3", "a.b-c_d", "123456789012345"] {
+            assert!(good.parse::<IfName>().is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a:b", "a b", "net%d", "1234567890123456", "ü"] {
+            assert!(bad.parse::<IfName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn container_ids_cannot_leave_a_directory() {
+        assert!("cnitool-77383ca0a0715733ca6f".parse::<ContainerId>().is_ok());
+        for bad in ["", "..", "../x", "a/b", "-x", ".x", "a\0"] {
+            assert!(bad.parse::<ContainerId>().is_err(), "{bad}");
+        }
+        assert!("a".repeat(256).parse::<ContainerId>().is_err());
+    }
+
+    #[test]
+    fn resource_names() {
+        assert!("a_b-1".parse::<ResourceName>().is_ok());
+        for bad in ["", "a b", "-x", "x_", &"a".repeat(64)] {
+            assert!(bad.parse::<ResourceName>().is_err(), "{bad}");
+        }
+    }
+}
