@@ -11,11 +11,13 @@
 //! and [`Violation`]s go out. Text is parsed once, at the edge; past this crate no `String` is a
 //! MAC, a PCI address, a VLAN or an interface name.
 
+pub mod cni;
 pub mod desired;
 pub mod name;
 pub mod net;
 pub mod object;
 pub mod pci;
+pub mod plugin;
 pub mod vf;
 mod violation;
 

@@ -1,0 +1,119 @@
+//! The error that a plugin answers with.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::Version;
+
+/// What kind of failure it was (CNI specification 1.1.0, "Error").
+///
+/// Codes below 100 belong to the specification; 999 is what the Go library uses for "anything
+/// else", and callers know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// 1: the protocol version is not one of ours, or too old for the verb.
+    IncompatibleVersion = 1,
+    /// 2: a field of the config is known but not supported.
+    UnsupportedField = 2,
+    /// 3: the container is unknown: nothing to be done, the caller need not call DEL.
+    UnknownContainer = 3,
+    /// 4: an environment variable is missing or wrong.
+    InvalidEnvironment = 4,
+    /// 5: a file could not be read or written.
+    Io = 5,
+    /// 6: what came in is not JSON of the right shape.
+    Decode = 6,
+    /// 7: the config breaks a rule.
+    InvalidConfig = 7,
+    /// 8: CNI_NETNS is not a network namespace, or the plugin's own.
+    InvalidNetns = 8,
+    /// 11: busy now; the same call may succeed later.
+    TryAgainLater = 11,
+    /// 50: STATUS: an ADD would fail.
+    NotAvailable = 50,
+    /// 51: STATUS: an ADD would fail, and existing containers may be affected.
+    LimitedConnectivity = 51,
+    /// 999: the kernel or this program failed.
+    Internal = 999,
+}
+
+impl Code {
+    /// The number on the wire.
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+}
+
+/// One failure of one verb: the only thing on stdout when the exit status is not 0.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Error {
+    /// What kind.
+    pub code: Code,
+    /// One sentence: verb, object, cause.
+    pub msg: String,
+    /// What else helps: further failures, the likely cause, what to do. May be empty.
+    pub details: String,
+}
+
+impl Error {
+    /// A failure without details.
+    pub fn new(code: Code, msg: impl Into<String>) -> Self {
+        Self { code, msg: msg.into(), details: String::new() }
+    }
+
+    /// The same with `details`.
+    #[must_use]
+    pub fn details(mut self, details: impl Into<String>) -> Self {
+        self.details = details.into();
+        self
+    }
+
+    /// The same with one more sentence at the end of the details.
+    #[must_use]
+    pub fn and(mut self, more: impl fmt::Display) -> Self {
+        if !self.details.is_empty() {
+            self.details.push_str("; ");
+        }
+        self.details.push_str(&more.to_string());
+        self
+    }
+
+    /// The document for stdout, for a caller that speaks `version`.
+    pub fn to_json(&self, version: Version) -> Value {
+        let mut document =
+            json!({"cniVersion": version, "code": self.code.number(), "msg": self.msg});
+        if !self.details.is_empty() {
+            document["details"] = Value::from(self.details.as_str());
+        }
+        document
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.msg)?;
+        if !self.details.is_empty() {
+            write!(f, "; {}", self.details)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn document_golden() {
+        let error = Error::new(Code::TryAgainLater, "VF 0000:01:10.0 is held by c1 net1");
+        assert_eq!(
+            error.to_json(Version::V1_0_0).to_string(),
+            r#"{"cniVersion":"1.0.0","code":11,"msg":"VF 0000:01:10.0 is held by c1 net1"}"#
+        );
+        assert_eq!(
+            error.and("first").and("second").to_json(Version::V0_3_1)["details"],
+            "first; second"
+        );
+    }
+}
