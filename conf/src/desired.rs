@@ -1,1 +1,105 @@
-//! placeholder
+//! What this node should look like: all policies folded into one wish for each PF, and for every
+//! policy and PF the reason why it won, lost or matched nothing.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{DeviceType, LinkType, Policy};
+use crate::{IfName, Mtu, PciAddress, PciId, ResourceName, VfRange};
+
+mod verdict;
+
+pub use verdict::{Loss, NoMatch, PfLabel, PolicyOutcome, Refusal, Verdict};
+
+/// The node that policies are folded for, as it was observed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its SR-IOV capable physical functions.
+    pub pfs: Vec<Pf>,
+}
+
+/// One physical function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pf {
+    /// Where it is.
+    pub address: PciAddress,
+    /// Its netdev's name; `None` when no driver made one.
+    pub name: Option<IfName>,
+    /// Its netdev's further names.
+    pub altnames: Vec<String>,
+    /// PCI vendor.
+    pub vendor: PciId,
+    /// PCI device.
+    pub device: PciId,
+    /// `sriov_totalvfs`: the most VFs it can have.
+    pub total_vfs: u16,
+    /// Its link type; `None` when unknown (no netdev).
+    pub link_type: Option<LinkType>,
+}
+
+impl Pf {
+    /// What messages call it.
+    pub fn label(&self) -> PfLabel {
+        PfLabel { address: self.address, name: self.name.clone() }
+    }
+}
+
+/// VFs of one PF that are made alike and become one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VfGroup {
+    /// The policy that asks for it.
+    pub policy: String,
+    /// The resource.
+    pub resource: ResourceName,
+    /// The VFs.
+    pub range: VfRange,
+    /// What they are for.
+    pub device_type: DeviceType,
+    /// Their MTU; `None` leaves it alone.
+    pub mtu: Option<Mtu>,
+    /// Whether they must be RDMA capable.
+    pub is_rdma: bool,
+    /// Whether pods also get `/dev/vhost-net` and `/dev/net/tun`.
+    pub need_vhost_net: bool,
+    /// Whether the NUMA node is kept from the scheduler.
+    pub exclude_topology: bool,
+}
+
+/// What one PF should look like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredPf {
+    /// How many VFs it should have. VFs in no group are made all the same, with their default
+    /// driver.
+    pub num_vfs: u16,
+    /// The least MTU of the PF; `None` leaves it alone.
+    pub mtu: Option<Mtu>,
+    /// Whether someone else makes the VFs.
+    pub externally_managed: bool,
+    /// Its VFs by purpose: disjoint, in order, all below `num_vfs`.
+    pub groups: Vec<VfGroup>,
+    /// The policies that shape it, the winner first.
+    pub policies: Vec<String>,
+    /// Why nothing on this PF may be touched; empty when it may.
+    pub refused: Vec<Refusal>,
+}
+
+/// What the node should look like, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Desired {
+    /// The PFs that some policy shapes.
+    pub pfs: BTreeMap<PciAddress, DesiredPf>,
+    /// What became of every policy.
+    pub policies: BTreeMap<String, PolicyOutcome>,
+}
+
+/// Folds all policies into what `node` should look like.
+///
+/// Pure, and the same for any order of `policies`.
+pub fn fold(_policies: &[Policy], _node: &Node) -> Desired {
+    Desired::default()
+}

@@ -11,17 +11,24 @@
 //! and [`Violation`]s go out. Text is parsed once, at the edge; past this crate no `String` is a
 //! MAC, a PCI address, a VLAN or an interface name.
 
+pub mod address;
+pub mod block;
 pub mod cni;
 pub mod desired;
 pub mod name;
 pub mod net;
+pub mod node_state;
 pub mod object;
 pub mod pci;
 pub mod plugin;
+pub mod policy;
+pub mod pool;
+pub mod settings;
 pub mod vf;
 mod violation;
 
-pub use name::{ContainerId, IfName, NetworkName, ResourceName};
+pub use address::AddressRange;
+pub use name::{ContainerId, IfName, NetworkName, PoolName, ResourceName};
 pub use net::{Guid, Mac, Mtu, VlanId, VlanProto, VlanQos};
 pub use pci::{DriverName, PciAddress, PciId};
 pub use vf::{LinkState, OnOff, VfIndex, VfRange};

@@ -92,6 +92,13 @@ text!(
     "must be 1 to 63 letters, digits, '_' and '-', beginning and ending with a letter or digit"
 );
 
+text!(
+    /// An address pool's name. It becomes a file's name with a suffix, hence the 200 characters.
+    PoolName,
+    |text| text.len() <= 200 && cni_word(text),
+    "must start with a letter or digit and hold only letters, digits, '_', '.' and '-', at most 200"
+);
+
 /// `^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$`, the CNI spec's rule for container ids and network names.
 fn cni_word(text: &str) -> bool {
     text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
