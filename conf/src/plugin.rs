@@ -1,4 +1,8 @@
 //! The configs of the plugins, checked: what a NetworkAttachmentDefinition says and what Multus
 //! adds to it.
 
+mod fields;
+pub mod name;
 pub mod sriov;
+
+pub use name::PluginName;

@@ -112,7 +112,7 @@ mod tests {
         #[test]
         fn no_text_makes_parsing_panic(text in "\\PC{0,64}") {
             if let Ok(args) = CniArgs::parse(&text) {
-                let _ = args.expect_only(&["MAC"]);
+                drop(args.expect_only(&["MAC"]));
             }
         }
     }

@@ -150,11 +150,10 @@ impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Option::<String>::deserialize(deserializer)?.as_deref() {
             None | Some("") => Ok(Self(None)),
-            Some(text) => text.parse().map(|address| Self(Some(address))).map_err(
-                |_: std::net::AddrParseError| {
-                    serde::de::Error::custom(format!("{text:?} is not an IP address"))
-                },
-            ),
+            Some(text) => match text.parse() {
+                Ok(address) => Ok(Self(Some(address))),
+                Err(_) => Err(serde::de::Error::custom(format!("{text:?} is not an IP address"))),
+            },
         }
     }
 }
