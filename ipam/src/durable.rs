@@ -1,0 +1,213 @@
+//! Files that survive a power cut: whole and old, or whole and new, never half.
+//!
+//! Write a temporary file beside the target, fsync it, rename it over, fsync the directory (the
+//! rename itself is only durable after that). A name beginning with `.` is never taken for a
+//! record by the readers, so what a crash leaves behind is harmless.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+
+/// A file operation that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{verb} {}", path.display())]
+pub struct FileError {
+    /// What was tried: "write", "read", "rename to".
+    pub verb: &'static str,
+    /// On which file.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// For `map_err`: turns an I/O error into one that names verb and file.
+    pub fn at(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self { verb, path, source }
+    }
+}
+
+/// Makes `path` and what is missing above it, for root only (0700).
+pub fn make_directory(path: &Path) -> Result<(), FileError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(FileError::at("make directory", path))
+}
+
+/// Replaces the content of `path` by `bytes`, or makes it; missing directories are made.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let temporary = write_beside(path, bytes)?;
+    let renamed = std::fs::rename(&temporary, path).map_err(FileError::at("rename to", path));
+    finish(path, &temporary, renamed)
+}
+
+/// Makes `path` with content `bytes`; `false`, and nothing changed, when it is there already.
+///
+/// Of several processes that try at once exactly one gets `true` (`RENAME_NOREPLACE`).
+pub fn create_new(path: &Path, bytes: &[u8]) -> Result<bool, FileError> {
+    let temporary = write_beside(path, bytes)?;
+    let renamed = rename_new(&temporary, path);
+    let taken =
+        matches!(&renamed, Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists);
+    if taken {
+        return remove(&temporary).map(|_| false);
+    }
+    finish(path, &temporary, renamed).map(|()| true)
+}
+
+/// Renames `from` to `to`, failing with `AlreadyExists` when there is such a file.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<(), FileError> {
+    renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE)
+        .map_err(io::Error::from)
+        .map_err(FileError::at("rename to", to))
+}
+
+/// The content of `path`; `None` when there is no such file.
+pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FileError::at("read", path)(error)),
+    }
+}
+
+/// Removes `path` durably; `false` when it was not there.
+pub fn remove(path: &Path) -> Result<bool, FileError> {
+    match std::fs::remove_file(path) {
+        Ok(()) => sync_directory(path).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(FileError::at("remove", path)(error)),
+    }
+}
+
+/// After the rename: makes it durable, or takes the temporary file away again.
+fn finish(path: &Path, temporary: &Path, renamed: Result<(), FileError>) -> Result<(), FileError> {
+    match renamed {
+        Ok(()) => sync_directory(path),
+        Err(error) => {
+            // The rename's error is the one to tell; a file that stays is harmless.
+            std::fs::remove_file(temporary).ok();
+            Err(error)
+        }
+    }
+}
+
+/// A synced file with `bytes` in the directory of `path`, with a name that nobody else uses.
+fn write_beside(path: &Path, bytes: &[u8]) -> Result<PathBuf, FileError> {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let directory = parent(path);
+    make_directory(directory)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let temporary = directory.join(format!(".{name}.{}.{number}", std::process::id()));
+    let written = (|| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    })();
+    match written {
+        Ok(()) => Ok(temporary),
+        Err(error) => {
+            std::fs::remove_file(&temporary).ok();
+            Err(FileError::at("write", &temporary)(error))
+        }
+    }
+}
+
+fn sync_directory(path: &Path) -> Result<(), FileError> {
+    let directory = parent(path);
+    File::open(directory).and_then(|file| file.sync_all()).map_err(FileError::at("sync", directory))
+}
+
+/// The directory of `path`; the current one for a bare name.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn replaces_and_leaves_nothing_else_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b/record.json");
+        write_atomically(&path, b"one").unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(read_optional(&path).unwrap().as_deref(), Some(&b"two"[..]));
+        assert_eq!(names(path.parent().unwrap()), ["record.json"]);
+    }
+
+    #[test]
+    fn only_the_first_creates() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("claim");
+        assert!(create_new(&path, b"mine").unwrap());
+        assert!(!create_new(&path, b"yours").unwrap());
+        assert_eq!(read_optional(&path).unwrap().as_deref(), Some(&b"mine"[..]));
+        assert_eq!(names(directory.path()), ["claim"]);
+    }
+
+    #[test]
+    fn one_of_many_creators_wins() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("claim");
+        let won: usize = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..16)
+                .map(|me| {
+                    scope.spawn({
+                        let path = &path;
+                        move || create_new(path, &[me]).unwrap()
+                    })
+                })
+                .collect();
+            tries.into_iter().map(|one| usize::from(one.join().unwrap())).sum()
+        });
+        assert_eq!((won, names(directory.path())), (1, vec!["claim".to_owned()]));
+    }
+
+    #[test]
+    fn absence_is_not_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("nothing");
+        assert!(read_optional(&path).unwrap().is_none());
+        assert!(!remove(&path).unwrap());
+    }
+
+    #[test]
+    fn a_failed_write_keeps_the_old_content_and_says_where() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("full");
+        // A directory stands where the file should go: the rename fails after the write.
+        std::fs::create_dir(&path).unwrap();
+        let error = write_atomically(&path, b"x").unwrap_err();
+        assert!(
+            error.to_string().starts_with("rename to ") && error.to_string().ends_with("/full")
+        );
+        assert_eq!(names(directory.path()), ["full"]);
+    }
+}

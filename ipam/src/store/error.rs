@@ -1,0 +1,69 @@
+//! What can go wrong with the store.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::Loss;
+use crate::durable::FileError;
+
+/// Why a transaction did not happen. Nothing was changed, except where [`Self::Damaged`] says so.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// There is no room for another record.
+    #[error("{} is full: make room in its file system, or delete containers", path.display())]
+    Full {
+        /// The store's file.
+        path: PathBuf,
+        /// What the system or the engine said.
+        source: io::Error,
+    },
+    /// The engine found its own structures broken; the store was set aside.
+    #[error("{0}")]
+    Damaged(Box<Loss>),
+    /// A newer railhead wrote it in a form that this one cannot read.
+    #[error(
+        "{} has format {found}, this railhead reads up to {known}: finish the upgrade, or reboot",
+        path.display()
+    )]
+    Newer {
+        /// The store's file.
+        path: PathBuf,
+        /// The oldest format a reader must know.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
+    /// The engine refused.
+    #[error("{verb} {}", path.display())]
+    Engine {
+        /// What was tried.
+        verb: &'static str,
+        /// The store's file.
+        path: PathBuf,
+        /// What the engine said.
+        source: Box<heed::Error>,
+    },
+    /// A record is not what its key promises.
+    #[error("read {record} in the store")]
+    Record {
+        /// Which record.
+        record: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+impl StoreError {
+    /// One word for logs, conditions and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::File(_) | Self::Engine { .. } => "StoreFailed",
+            Self::Full { .. } => "StoreFull",
+            Self::Damaged(_) | Self::Record { .. } => "StoreDamaged",
+            Self::Newer { .. } => "StoreNewer",
+        }
+    }
+}

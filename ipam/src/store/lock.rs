@@ -1,0 +1,75 @@
+//! The lock that every transaction holds, readers too.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::durable::FileError;
+
+/// The name of the lock file. It is never renamed: whoever locks a file that is later replaced
+/// by rename excludes nobody who comes after.
+const NAME: &str = "lock";
+
+/// The held lock; dropping it, or dying, lets it go.
+pub(super) struct Lock {
+    file: Flock<File>,
+}
+
+impl Lock {
+    /// Waits for the lock of the store in `directory`.
+    ///
+    /// Waiters are served in order of arrival (`flock` queues), and as each has its own open
+    /// file, threads of one process exclude each other as processes do.
+    pub(super) fn take(directory: &Path) -> Result<Self, FileError> {
+        let path = directory.join(NAME);
+        loop {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(&path)
+                .map_err(FileError::at("open", &path))?;
+            let file = wait(file).map_err(FileError::at("lock", &path))?;
+            if is_at(&file, &path).map_err(FileError::at("look at", &path))? {
+                return Ok(Self { file });
+            }
+            // Somebody removed the directory's content while we waited: that file locks nothing.
+        }
+    }
+
+    /// Whether a store was made under this lock before.
+    pub(super) fn knows_a_store(&self) -> io::Result<bool> {
+        Ok(self.file.metadata()?.len() > 0)
+    }
+
+    /// Remembers that a store was made, so that its absence is noticed.
+    pub(super) fn remember_the_store(&self) -> io::Result<()> {
+        (&*self.file).write_all(b"1\n")
+    }
+}
+
+fn wait(mut file: File) -> io::Result<Flock<File>> {
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusive) {
+            Ok(lock) => return Ok(lock),
+            Err((same, Errno::EINTR)) => file = same,
+            Err((_, errno)) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Whether `path` still names `file`.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let held = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(named) => Ok((held.dev(), held.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}

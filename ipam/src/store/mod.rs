@@ -1,0 +1,123 @@
+//! What this node has given out since it booted: attachments, VF owners, leases.
+//!
+//! ```text
+//! /run/railhead/store/lock          flock, never renamed; holds "1" once a store was made
+//! /run/railhead/store/state.mdb     one LMDB environment (heed), NO_LOCK | NO_SYNC
+//! /run/railhead/store/state.mdb.damaged-N   what was set aside
+//! ```
+//!
+//! Each transaction takes the lock, opens the environment, works, commits, closes and lets go:
+//! microseconds. So there is no reader table, nothing depends on PID namespaces or on a libc's
+//! mutex layout, waiters queue, and no process ever trusts a map that another has replaced. A
+//! process that is killed leaves either the old state or the new: LMDB copies on write and
+//! switches over by one write into a meta page. `/run` is tmpfs, so nothing is ever synced.
+//!
+//! Before the map is trusted, the file's length and meta pages are checked ([`shape`]): a
+//! truncated file would otherwise kill the process with SIGBUS. A damaged store is set aside, and
+//! its successor remembers that in [`Loss`]: until somebody has dealt with it, no address is
+//! given out, since live containers may hold any of them.
+
+mod attachment;
+mod error;
+mod file;
+mod format;
+pub(crate) mod key;
+mod lock;
+mod loss;
+mod shape;
+mod txn;
+mod vf;
+
+use std::path::{Path, PathBuf};
+
+pub use attachment::AttachmentRecord;
+pub use error::StoreError;
+pub use loss::Loss;
+pub use txn::{ReadTxn, WriteTxn};
+
+use crate::durable;
+use crate::paths::Root;
+
+/// The store of one root.
+///
+/// A value only knows where the store is; it can be kept, cloned and shared between threads.
+#[derive(Debug, Clone)]
+pub struct Store {
+    directory: PathBuf,
+}
+
+impl Store {
+    /// The store under `root`, made when there is none yet.
+    pub fn open(root: &Root) -> Result<Self, StoreError> {
+        durable::make_directory(&root.run())?;
+        let store = Self { directory: root.store() };
+        durable::make_directory(&store.directory)?;
+        store.read(|_| Ok::<_, StoreError>(()))?;
+        Ok(store)
+    }
+
+    /// The directory that holds it.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Runs `work` in one transaction that sees and changes the newest state.
+    ///
+    /// `Ok` commits all of it, `Err` none. `work` must be short, must not start another
+    /// transaction (it would wait for itself), and must not do kernel work: every other verb on
+    /// this node waits meanwhile.
+    pub fn write<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut WriteTxn<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let lock = lock::Lock::take(&self.directory).map_err(StoreError::from)?;
+        let file = file::StoreFile::open(&self.directory, &lock)?;
+        let mut txn = WriteTxn::begin(&file)?;
+        let outcome = work(&mut txn);
+        let damage = txn.damage();
+        let outcome = match outcome {
+            Ok(value) => txn.commit().map(|()| value).map_err(E::from),
+            Err(error) => {
+                drop(txn);
+                Err(error)
+            }
+        };
+        self.settle(file, &lock, damage, outcome)
+    }
+
+    /// Runs `work` on the newest state.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&ReadTxn<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let lock = lock::Lock::take(&self.directory).map_err(StoreError::from)?;
+        let file = file::StoreFile::open(&self.directory, &lock)?;
+        let txn = ReadTxn::begin(&file)?;
+        let outcome = work(&txn);
+        let damage = txn.damage();
+        drop(txn);
+        self.settle(file, &lock, damage, outcome)
+    }
+
+    /// After a transaction: sets the store aside when the engine met damage in it.
+    fn settle<T, E: From<StoreError>>(
+        &self,
+        file: file::StoreFile,
+        lock: &lock::Lock,
+        damage: Option<String>,
+        outcome: Result<T, E>,
+    ) -> Result<T, E> {
+        // Close before the lock is let go: one process may open an environment only once.
+        drop(file);
+        match (damage, outcome) {
+            (Some(damage), Err(_)) => {
+                let loss = file::set_aside(&self.directory, lock, damage)?;
+                Err(StoreError::Damaged(Box::new(loss)).into())
+            }
+            (_, outcome) => outcome,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
