@@ -181,7 +181,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_parsing_panic(text in "\\PC{0,24}") {
-            let _ = (text.parse::<PciAddress>(), text.parse::<PciId>(), text.parse::<DriverName>());
+            drop((text.parse::<PciAddress>(), text.parse::<PciId>(), text.parse::<DriverName>()));
         }
     }
 
