@@ -23,6 +23,11 @@ impl AddressRange {
         (first.is_ipv4() == last.is_ipv4() && first <= last).then_some(Self { first, last })
     }
 
+    /// The range of one address.
+    pub fn single(address: IpAddr) -> Self {
+        Self { first: address, last: address }
+    }
+
     /// The first address.
     pub fn first(self) -> IpAddr {
         self.first
