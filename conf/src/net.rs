@@ -182,6 +182,17 @@ ranged!(
     /// A VLAN priority (802.1p).
     VlanQos(u8) 0..=7, "must be between 0 and 7"
 );
+
+impl VlanId {
+    /// No VLAN.
+    pub const UNTAGGED: Self = Self(0);
+}
+
+impl VlanQos {
+    /// Best effort, what a VF has by default.
+    pub const LEAST: Self = Self(0);
+}
+
 ranged!(
     /// An MTU in bytes, without link-layer header. 65535 is the most `IFLA_MTU` takes on any
     /// SR-IOV driver; each driver has a limit of its own below it.
