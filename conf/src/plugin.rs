@@ -2,6 +2,7 @@
 //! adds to it.
 
 mod fields;
+pub mod log;
 pub mod name;
 pub mod sriov;
 

@@ -1,4 +1,5 @@
-//! The config of the `sriov` plugin: every key of sriov-cni, checked, and `mtu`.
+//! The config of the `sriov` plugin: every key of sriov-cni, checked, and `mtu`. Where logs go is
+//! read by [`super::log`], for all plugins alike.
 //!
 //! ```text
 //! runtimeConfig.mac       >  CNI_ARGS MAC  >  mac
@@ -16,7 +17,7 @@ use super::name::PluginName;
 use crate::cni::{CniArgs, Code, Dns, Error, keys};
 use crate::{LinkState, Mac, Mtu, OnOff, PciAddress, Violation, VlanId, VlanProto, VlanQos};
 
-/// What an attachment is to be, and how to log.
+/// What an attachment is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SriovConf {
     /// The VF. Absent in configs for verbs that attach nothing; see [`SriovConf::device`].
@@ -43,10 +44,6 @@ pub struct SriovConf {
     pub dns: Dns,
     /// Where to describe the device for tools that read device-info files, if nobody else did.
     pub device_info_file: Option<PathBuf>,
-    /// Least level of what is logged.
-    pub log_level: LogLevel,
-    /// Where logs go; absent for stderr.
-    pub log_file: Option<PathBuf>,
 }
 
 /// The VLAN of a VF.
@@ -58,37 +55,6 @@ pub struct Vlan {
     pub qos: VlanQos,
     /// Its tag protocol.
     pub proto: VlanProto,
-}
-
-/// How much is logged, the least first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum LogLevel {
-    /// Failures of this program.
-    Panic,
-    /// Failures of a verb.
-    Error,
-    /// What deserves a look.
-    Warning,
-    /// One line for each verb.
-    #[default]
-    Info,
-    /// One line for each change of the kernel.
-    Debug,
-}
-
-impl LogLevel {
-    /// The word in configs and log lines.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Panic => "panic",
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Info => "info",
-            Self::Debug => "debug",
-        }
-    }
-
-    const ALL: [Self; 5] = [Self::Panic, Self::Error, Self::Warning, Self::Info, Self::Debug];
 }
 
 /// A config, and what is odd about it without being wrong.
@@ -170,8 +136,6 @@ impl SriovConf {
             ipam,
             dns: dns(&mut fields),
             device_info_file: absolute(&mut runtime, "CNIDeviceInfoFile"),
-            log_level: log_level(&mut fields, &mut warnings),
-            log_file: absolute(&mut fields, "logFile"),
         };
         fields.absorb(runtime);
         match fields.finish() {
@@ -328,18 +292,6 @@ fn absolute(fields: &mut Fields<'_>, key: &str) -> Option<PathBuf> {
         fields.refuse(key, "must be an absolute path");
     }
     Some(PathBuf::from(text))
-}
-
-/// An unknown level is no reason to leave a pod without its network.
-fn log_level(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> LogLevel {
-    let Some(text) = fields.text("logLevel") else { return LogLevel::default() };
-    let known = LogLevel::ALL.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(text));
-    known.unwrap_or_else(|| {
-        warnings.push(format!(
-            "logLevel {text:?} is ignored: must be panic, error, warning, info or debug"
-        ));
-        LogLevel::default()
-    })
 }
 
 #[cfg(test)]
