@@ -4,8 +4,12 @@
 //! conf   <-   ipam   <-   cni   <-   daemon   <-   tests
 //!             ^ here
 //!
-//! /var/lib/railhead/blocks/*  -->  nv_ipam::Request  -->  one transaction of the store
-//! (written by the daemon)          (reads only)           (/run/railhead/store, under flock)
+//! block: pool, index -> NodeBlock      (pure; used by the daemon)
+//!           |
+//! blocks: /var/lib/railhead/blocks/*   (written by the daemon, read by the plugins)
+//!           |
+//! nv_ipam::Request  ->  allocate  ->  lease  ->  store: /run/railhead/store
+//! (config, CNI_ARGS)    (one transaction, under flock)
 //! ```
 //!
 //! What a verb needs lies in files, so that pods never wait for a daemon or a network service.
@@ -14,13 +18,20 @@
 //!
 //! This crate speaks neither netlink nor Kubernetes, and starts no other program.
 
+pub mod allocate;
+pub mod block;
+pub mod blocks;
 pub mod clock;
+pub mod cooldown;
 pub mod durable;
+pub mod lease;
 pub mod owner;
 pub mod paths;
+mod release;
 pub mod store;
 
 pub use clock::BootTime;
+pub use lease::{Lease, PodRef};
 pub use owner::AttachmentKey;
 pub use paths::Root;
 pub use store::{ReadTxn, Store, StoreError, WriteTxn};

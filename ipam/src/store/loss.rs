@@ -27,8 +27,8 @@ impl fmt::Display for Loss {
             write!(f, " and set aside as {}", aside.display())?;
         }
         f.write_str(
-            "; no address is given out until the attached containers are gone and the loss is \
-             accepted",
+            "; no address is given out until you have deleted the pods that held one and run \
+             `railhead ipam accept-loss`, or rebooted",
         )
     }
 }
@@ -43,8 +43,7 @@ impl ReadTxn<'_> {
 impl WriteTxn<'_> {
     /// Forgets the loss: addresses are given out again.
     ///
-    /// Only right when no container that was attached before is left, or when all of their leases
-    /// were put back ([`Self::adopt`]).
+    /// Only right when no container that was attached before is left.
     pub fn accept_loss(&mut self) -> Result<Option<Loss>, StoreError> {
         let loss = self.loss()?;
         self.delete(&key::loss())?;

@@ -1,0 +1,199 @@
+//! Giving out one address.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use conf::block::{NodeBlock, PoolRef};
+use conf::{AddressRange, NetworkName};
+
+use crate::clock::BootTime;
+use crate::lease::pool::{PoolId, PoolRecord};
+use crate::lease::search::withheld;
+use crate::lease::{Lease, PodRef};
+use crate::owner::AttachmentKey;
+use crate::store::{Loss, StoreError, WriteTxn};
+
+/// For whom an address is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The CNI network.
+    pub network: NetworkName,
+    /// The attachment.
+    pub key: AttachmentKey,
+    /// The pod, where the runtime told.
+    pub pod: Option<PodRef>,
+    /// `CNI_NETNS`.
+    pub netns: Option<PathBuf>,
+    /// The cookie of that namespace.
+    pub netns_cookie: Option<u64>,
+}
+
+/// Which address is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// The next free one.
+    Any,
+    /// This one, exclusions notwithstanding.
+    Exactly(IpAddr),
+}
+
+/// Where a granted address comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// It was free.
+    Free,
+    /// The attachment held it already.
+    Held,
+    /// It was still cooling, and nothing else was free, or it was asked for by name.
+    Cooling,
+}
+
+/// An address that was given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// The address.
+    pub address: IpAddr,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Why no address was given out. Nothing is changed then, once the transaction is aborted.
+#[derive(Debug, thiserror::Error)]
+pub enum AllocateError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store was damaged: live containers may hold any address.
+    #[error("give out an address of {pool}: {loss}")]
+    Lost {
+        /// The pool.
+        pool: PoolRef,
+        /// What happened to the store.
+        loss: Loss,
+    },
+    /// Another attachment holds the address that was asked for.
+    #[error("give out {} of {}: it is held by {}", lease.address, lease.pool, lease.owner)]
+    Held {
+        /// The other's lease.
+        lease: Box<Lease>,
+    },
+    /// All addresses are leased, excluded or the gateway.
+    #[error("give out an address of {pool}: all of this node's block {range} are in use")]
+    Exhausted {
+        /// The pool.
+        pool: PoolRef,
+        /// The node's block.
+        range: AddressRange,
+    },
+}
+
+/// Gives `identity` an address of `block`, or the one it holds of that pool already.
+///
+/// The second call for the same attachment gives what the first gave, so a caller may repeat an
+/// ADD whose answer it did not get. A held address that does not fit the wish or the block any
+/// more is given back first.
+///
+/// # Errors
+/// The transaction must then be aborted, which [`crate::Store::write`] does on `Err`.
+pub fn allocate(
+    txn: &mut WriteTxn<'_>,
+    block: &NodeBlock,
+    wish: Wish,
+    identity: &Identity,
+    now: BootTime,
+    cooldown: Duration,
+) -> Result<Grant, AllocateError> {
+    if let Some(loss) = txn.loss()? {
+        return Err(AllocateError::Lost { pool: block.pool.clone(), loss });
+    }
+    txn.require_room()?;
+    let record = txn.pool_or_new(&block.pool)?;
+    if let Some(address) = txn.held_of(&identity.key, record.id)? {
+        if still_fits(address, wish, block) {
+            return Ok(Grant { address, source: Source::Held });
+        }
+        txn.give_back(record.id, address, &identity.key, now)?;
+    }
+    let grant = match wish {
+        Wish::Exactly(address) => exactly(txn, record.id, &block.pool, address)?,
+        Wish::Any => any(txn, record, block, now, cooldown)?,
+    };
+    let lease = Lease {
+        pool: block.pool.clone(),
+        address: grant.address,
+        owner: identity.key.clone(),
+        network: identity.network.clone(),
+        pod: identity.pod.clone(),
+        granted_at: now,
+        netns_cookie: identity.netns_cookie,
+        netns: identity.netns.clone(),
+    };
+    let pool = txn.pool_or_new(&block.pool)?.id;
+    txn.put_lease(pool, &lease)?;
+    Ok(grant)
+}
+
+fn still_fits(address: IpAddr, wish: Wish, block: &NodeBlock) -> bool {
+    match wish {
+        Wish::Any => block.range.contains(address) && block.gateway != Some(address),
+        Wish::Exactly(wished) => address == wished,
+    }
+}
+
+/// The address that was asked for by name. Someone who names an address wants it at once: it need
+/// not have cooled. The cursor stays, or static addresses would make round robin jump.
+fn exactly(
+    txn: &mut WriteTxn<'_>,
+    pool: PoolId,
+    name: &PoolRef,
+    address: IpAddr,
+) -> Result<Grant, AllocateError> {
+    if let Some(lease) = txn.lease(name, address)? {
+        return Err(AllocateError::Held { lease: Box::new(lease) });
+    }
+    let source = if txn.wake(pool, address)? { Source::Cooling } else { Source::Free };
+    txn.take_address(pool, address)?;
+    Ok(Grant { address, source })
+}
+
+/// The next address by round robin; when none is free, the one that has cooled longest.
+fn any(
+    txn: &mut WriteTxn<'_>,
+    mut record: PoolRecord,
+    block: &NodeBlock,
+    now: BootTime,
+    cooldown: Duration,
+) -> Result<Grant, AllocateError> {
+    txn.free_rested(record.id, now, cooldown)?;
+    let grant = match txn.next_free(record.id, block, record.cursor)? {
+        Some(address) => Grant { address, source: Source::Free },
+        None => Grant { address: longest_cooling(txn, record.id, block)?, source: Source::Cooling },
+    };
+    txn.take_address(record.id, grant.address)?;
+    record.cursor = Some(grant.address);
+    txn.put_pool(&block.pool, &record)?;
+    Ok(grant)
+}
+
+/// Wakes the address of `block` that has cooled longest.
+///
+/// Those that meanwhile are excluded or outside the block, since the pool was edited, are freed
+/// on the way: they cannot be given out however long they rest.
+fn longest_cooling(
+    txn: &mut WriteTxn<'_>,
+    pool: PoolId,
+    block: &NodeBlock,
+) -> Result<IpAddr, AllocateError> {
+    while let Some((_, address)) = txn.longest_cooling(pool)? {
+        txn.wake(pool, address)?;
+        if block.range.contains(address) && withheld(block, address).is_none() {
+            return Ok(address);
+        }
+        txn.free_address(pool, address)?;
+    }
+    Err(AllocateError::Exhausted { pool: block.pool.clone(), range: block.range })
+}
+
+#[cfg(test)]
+mod tests;

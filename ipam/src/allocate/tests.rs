@@ -1,0 +1,1 @@
+//! Allocation against a simple model.

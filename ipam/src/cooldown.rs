@@ -1,0 +1,63 @@
+//! How long a freed address rests: `/var/lib/railhead/cooldown.json`.
+//!
+//! The admin sets it in railhead.yaml, which only the daemon reads; the daemon passes it on to the
+//! plugins by this file. Without the file it is [`DEFAULT`].
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::durable::{self, FileError};
+use crate::paths::Root;
+
+/// 30 seconds: longer than a neighbour entry stays fresh (`base_reachable_time`).
+pub const DEFAULT: Duration = Duration::from_secs(30);
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    seconds: u32,
+}
+
+/// The cooldown of this node.
+pub fn load(root: &Root) -> Result<Duration, FileError> {
+    let path = path(root);
+    let Some(bytes) = durable::read_optional(&path)? else { return Ok(DEFAULT) };
+    let file: File = serde_json::from_slice(&bytes)
+        .map_err(io::Error::other)
+        .map_err(FileError::at("read", &path))?;
+    Ok(Duration::from_secs(file.seconds.into()))
+}
+
+/// Sets the cooldown of this node, in seconds; `false`, and nothing written, when it is that.
+pub fn save(root: &Root, seconds: u32) -> Result<bool, FileError> {
+    let path = path(root);
+    let bytes = serde_json::to_vec(&File { seconds })
+        .map_err(io::Error::other)
+        .map_err(FileError::at("encode", &path))?;
+    if durable::read_optional(&path)?.as_deref() == Some(bytes.as_slice()) {
+        return Ok(false);
+    }
+    durable::write_atomically(&path, &bytes).map(|()| true)
+}
+
+fn path(root: &Root) -> PathBuf {
+    root.state().join("cooldown.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_until_set() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        assert_eq!(load(&root).unwrap(), DEFAULT);
+        assert!(save(&root, 5).unwrap() && !save(&root, 5).unwrap());
+        assert_eq!(load(&root).unwrap(), Duration::from_secs(5));
+        std::fs::write(root.state().join("cooldown.json"), "{").unwrap();
+        assert!(load(&root).unwrap_err().to_string().ends_with("/cooldown.json"));
+    }
+}

@@ -1,0 +1,106 @@
+//! Addresses that were given back and rest for a while.
+//!
+//! A peer may still hold the dead container's neighbour entry or connections; a new container
+//! with that address at once would get its traffic.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use conf::block::PoolRef;
+use serde::{Deserialize, Serialize};
+
+use super::Lease;
+use super::pool::PoolId;
+use crate::clock::BootTime;
+use crate::owner::AttachmentKey;
+use crate::store::{ReadTxn, StoreError, WriteTxn, key};
+
+/// How many addresses one allocation frees whose rest is over: two, so that they are freed faster
+/// than they can come, and no allocation pays for all of a large release.
+const FREED_AT_ONCE: usize = 2;
+
+/// An address at rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cooling {
+    /// The pool it belongs to.
+    pub pool: PoolRef,
+    /// The address.
+    pub address: IpAddr,
+    /// When it was given back.
+    pub released_at: BootTime,
+    /// Who held it last.
+    #[serde(flatten)]
+    pub owner: AttachmentKey,
+}
+
+impl ReadTxn<'_> {
+    /// All addresses at rest, by pool, the longest at rest first. Some may have rested long
+    /// enough: they are freed as allocations come by.
+    pub fn cooling(&self) -> Result<Vec<Cooling>, StoreError> {
+        let mut cooling = Vec::new();
+        self.scan(key::COOLING, |_, value| {
+            cooling.push(self.decode(value, || "a cooling address".to_owned())?);
+            Ok(())
+        })?;
+        Ok(cooling)
+    }
+
+    /// The address of the pool that has rested longest.
+    pub(crate) fn longest_cooling(
+        &self,
+        pool: PoolId,
+    ) -> Result<Option<(BootTime, IpAddr)>, StoreError> {
+        let prefix = key::cooling_of(pool);
+        let found = self.at_or_after(&prefix)?;
+        Ok(found.and_then(|(found, _)| key::cooling_parts(found.strip_prefix(prefix.as_slice())?)))
+    }
+}
+
+impl WriteTxn<'_> {
+    /// Lays the address of `lease` to rest; it stays in its run.
+    pub(crate) fn cool(
+        &mut self,
+        pool: PoolId,
+        lease: &Lease,
+        now: BootTime,
+    ) -> Result<(), StoreError> {
+        let cooling = Cooling {
+            pool: lease.pool.clone(),
+            address: lease.address,
+            released_at: now,
+            owner: lease.owner.clone(),
+        };
+        let address = lease.address;
+        let name = || format!("the rest of {address}");
+        self.put_json(&key::cooling(pool, now, address), &cooling, name)?;
+        self.put_json(&key::cooling_since(pool, address), &now, name)
+    }
+
+    /// Ends the rest of `address`, which stays in its run; `false` when it was not at rest.
+    pub(crate) fn wake(&mut self, pool: PoolId, address: IpAddr) -> Result<bool, StoreError> {
+        let since = key::cooling_since(pool, address);
+        let name = || format!("the rest of {address}");
+        let Some(released_at) = self.json(&since, name)? else { return Ok(false) };
+        self.delete(&since)?;
+        self.delete(&key::cooling(pool, released_at, address))
+    }
+
+    /// Frees a few addresses that have rested for `cooldown`.
+    pub(crate) fn free_rested(
+        &mut self,
+        pool: PoolId,
+        now: BootTime,
+        cooldown: Duration,
+    ) -> Result<(), StoreError> {
+        for _ in 0..FREED_AT_ONCE {
+            match self.longest_cooling(pool)? {
+                Some((released_at, address)) if now.since(released_at) >= cooldown => {
+                    self.wake(pool, address)?;
+                    self.free_address(pool, address)?;
+                }
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+}

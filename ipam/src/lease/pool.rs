@@ -1,0 +1,49 @@
+//! Pools in the store: each has a small number, so that keys stay short, and a cursor.
+
+use std::net::IpAddr;
+
+use conf::block::PoolRef;
+use serde::{Deserialize, Serialize};
+
+use crate::store::{ReadTxn, StoreError, WriteTxn, key};
+
+/// A pool's number in this store. Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct PoolId(pub(crate) u32);
+
+/// What the store knows about a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PoolRecord {
+    pub(crate) id: PoolId,
+    /// The address that was given out last by round robin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cursor: Option<IpAddr>,
+}
+
+impl ReadTxn<'_> {
+    /// The pool's record; `None` when none of its addresses was ever given out.
+    pub(crate) fn pool(&self, pool: &PoolRef) -> Result<Option<PoolRecord>, StoreError> {
+        self.json(&key::pool(pool), || format!("the record of pool {pool}"))
+    }
+}
+
+impl WriteTxn<'_> {
+    /// The pool's record, made when there is none.
+    pub(crate) fn pool_or_new(&mut self, pool: &PoolRef) -> Result<PoolRecord, StoreError> {
+        if let Some(record) = self.pool(pool)? {
+            return Ok(record);
+        }
+        let name = || "the number of pools".to_owned();
+        let id: PoolId = self.json(&key::next_pool(), name)?.unwrap_or(PoolId(0));
+        self.put_json(&key::next_pool(), &PoolId(id.0.wrapping_add(1)), name)?;
+        let record = PoolRecord { id, cursor: None };
+        self.put_pool(pool, &record)?;
+        Ok(record)
+    }
+
+    /// Writes the pool's record.
+    pub(crate) fn put_pool(&mut self, pool: &PoolRef, record: &PoolRecord) -> Result<(), StoreError> {
+        self.put_json(&key::pool(pool), record, || format!("the record of pool {pool}"))
+    }
+}
