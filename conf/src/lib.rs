@@ -15,6 +15,7 @@ pub mod address;
 pub mod block;
 pub mod cni;
 pub mod desired;
+mod document;
 pub mod name;
 pub mod net;
 pub mod node_state;

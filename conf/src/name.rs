@@ -99,6 +99,22 @@ text!(
     "must start with a letter or digit and hold only letters, digits, '_', '.' and '-', at most 200"
 );
 
+/// The rule of [`is_subdomain`].
+pub(crate) const SUBDOMAIN_RULE: &str = "must be 1 to 253 lower-case letters, digits, '-' and '.', \
+     each part between dots beginning and ending with a letter or digit";
+
+/// Whether `text` is a DNS subdomain (RFC 1123), as every Kubernetes object's name is.
+pub(crate) fn is_subdomain(text: &str) -> bool {
+    let label = |label: &str| {
+        let bytes = label.as_bytes();
+        let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        edge(bytes.first())
+            && edge(bytes.last())
+            && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}
+
 /// `^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$`, the CNI spec's rule for container ids and network names.
 fn cni_word(text: &str) -> bool {
     text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())

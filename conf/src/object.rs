@@ -1,13 +1,28 @@
 //! The envelope of a custom resource: `apiVersion`, `kind`, `metadata`, `spec`.
+//!
+//! ```text
+//! Value --read--> Read { object: Ok(Object) | Err(every broken rule), warnings }
+//! ```
+//!
+//! `status` is someone's report and never read; metadata that does not matter here is left alone.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::document::{decode, nearest, with_rules};
 use crate::policy::Policy;
 use crate::pool::{CidrPool, IpPool};
-use crate::{Violation, Violations};
+use crate::violation::quoted;
+use crate::{Violation, Violations, policy, pool};
+
+mod kind;
+mod list;
+mod metadata;
+
+use kind::Kind;
+pub use list::read_all;
 
 /// An object's metadata, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -59,20 +74,132 @@ pub struct Read {
     pub warnings: Vec<Violation>,
 }
 
+/// The fields of every object.
+const ENVELOPE: &[&str] = &["apiVersion", "kind", "metadata", "spec", "status"];
+
+/// The policy that the SR-IOV Network Operator makes for itself; it selects nothing.
+const OPERATORS_OWN: &str = "default";
+
 /// Reads one document. Never panics, whatever comes.
 pub fn read(document: Value) -> Read {
-    let refused = Violations(vec![Violation::new("kind", document, "is not read yet")]);
+    let Value::Object(mut fields) = document else {
+        return refused(Violation::new(
+            "",
+            crate::violation::shown(&document),
+            "must be an object with apiVersion, kind, metadata and spec",
+        ));
+    };
+    let mut broken = Violations::default();
+    let api_version = text(&fields, "apiVersion", &mut broken);
+    let kind_name = text(&fields, "kind", &mut broken);
+    let (metadata, name_violations) = metadata::read(fields.remove("metadata"));
+    broken.0.extend(name_violations.0);
+    let mut warnings: Vec<_> = fields.keys().filter_map(|key| unknown_field(key)).collect();
+
+    let known = (!api_version.is_empty() && !kind_name.is_empty())
+        .then(|| kind::find(&api_version, &kind_name));
+    let object = match known {
+        None => Err(Violations::default()),
+        Some(Err(violation)) => Err(Violations(vec![violation])),
+        Some(Ok(kind)) => {
+            let spec = fields.remove("spec").unwrap_or_default();
+            object(kind, &api_version, &metadata.name, spec, &mut warnings)
+        }
+    };
+    // One list of all that is wrong: with the envelope first.
+    let object = match object {
+        Ok(object) => broken.into_result().map(|()| object),
+        Err(spec) => Err(Violations(broken.0.into_iter().chain(spec.0).collect())),
+    };
+    // Only what looks like a kind gets into messages as one.
+    let word = kind_name.len() <= 63 && kind_name.bytes().all(|b| b.is_ascii_alphanumeric());
+    let kind_name = if word { kind_name } else { String::new() };
+    Read { kind: kind_name, name: metadata.name.clone(), metadata, object, warnings }
+}
+
+fn refused(violation: Violation) -> Read {
     Read {
         kind: String::new(),
         name: String::new(),
         metadata: Metadata::default(),
-        object: Err(refused),
+        object: Err(Violations(vec![violation])),
         warnings: Vec::new(),
     }
 }
 
-/// Reads one document that may be a list of objects (`kind: List`, as `kubectl get -o yaml`
-/// prints).
-pub fn read_all(document: Value) -> Vec<Read> {
-    vec![read(document)]
+/// The text of a field that must be there; empty when it is not.
+fn text(fields: &Map<String, Value>, field: &str, broken: &mut Violations) -> String {
+    match fields.get(field) {
+        Some(Value::String(text)) if !text.is_empty() => text.clone(),
+        None | Some(Value::Null | Value::String(_)) => {
+            broken.push(Violation::new(field, "", "must be given"));
+            String::new()
+        }
+        Some(other) => {
+            broken.push(Violation::new(field, crate::violation::shown(other), "must be a text"));
+            String::new()
+        }
+    }
 }
+
+fn unknown_field(key: &str) -> Option<Violation> {
+    if ENVELOPE.contains(&key) {
+        return None;
+    }
+    let rule = match nearest(key, ENVELOPE.iter().copied()) {
+        Some(field) => format!("unknown field; did you mean {field}?"),
+        None => "unknown field".to_owned(),
+    };
+    Some(Violation::new(crate::document::child("", key), "", rule))
+}
+
+/// The object of `kind` with this name and spec.
+fn object(
+    kind: Kind,
+    api_version: &str,
+    name: &str,
+    spec: Value,
+    warnings: &mut Vec<Violation>,
+) -> Result<Object, Violations> {
+    let unhandled = |kind: &str| Object::Unhandled {
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+    };
+    match kind {
+        Kind::Policy if name == OPERATORS_OWN => {
+            warnings.push(Violation::new(
+                "metadata.name",
+                quoted(name),
+                "belongs to the SR-IOV Network Operator's own policy; it is not acted upon",
+            ));
+            Ok(unhandled("SriovNetworkNodePolicy"))
+        }
+        Kind::Policy => {
+            let spec = decode(spec, "spec", policy::spec::FIELDS);
+            warnings.extend(spec.unknown);
+            with_rules(spec.mistyped, policy::rules::check(name, &spec.raw)).map(Object::Policy)
+        }
+        Kind::IpPool => {
+            let spec = decode(spec, "spec", pool::spec::IP_POOL_FIELDS);
+            warnings.extend(spec.unknown);
+            with_rules(spec.mistyped, pool::ip_pool::check(name, &spec.raw)).map(Object::IpPool)
+        }
+        Kind::CidrPool => {
+            let spec = decode(spec, "spec", pool::spec::CIDR_POOL_FIELDS);
+            warnings.extend(spec.unknown);
+            with_rules(spec.mistyped, pool::cidr_pool::check(name, &spec.raw)).map(Object::CidrPool)
+        }
+        Kind::Other(kind) => {
+            warnings.push(Violation::new(
+                "kind",
+                quoted(kind),
+                "is a kind that this version of railhead does not act upon",
+            ));
+            Ok(unhandled(kind))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Mtu, ParseError, PciAddress, PciId, ResourceName, VfRange, Violation};
 
+pub(crate) mod rules;
+pub(crate) mod spec;
+
 /// What the VFs are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum DeviceType {
@@ -35,9 +38,7 @@ impl fmt::Display for DeviceType {
 }
 
 /// A policy's priority, 0 to 99; **0 is the highest**, 99 the default.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Priority(u8);
 
@@ -179,3 +180,6 @@ pub struct Policy {
     /// shape is refused, never shaped in part.
     pub unsupported: Vec<Violation>,
 }
+
+#[cfg(test)]
+mod tests;

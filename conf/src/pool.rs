@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AddressRange, PoolName};
 
+pub(crate) mod cidr_pool;
+pub(crate) mod ip_pool;
+mod rules;
 pub mod selector;
+pub(crate) mod spec;
 
 pub use selector::NodeSelector;
 
@@ -86,3 +90,6 @@ pub struct CidrPool {
     /// Routes by the gateway, by their network addresses.
     pub routes: Vec<IpNetwork>,
 }
+
+#[cfg(test)]
+mod tests;

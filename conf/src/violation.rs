@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use crate::ParseError;
+
 /// One field that breaks one rule.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Violation {
-    /// Where, in the words of the document: `spec.nicSelector.pfNames[1]`.
+    /// Where, in the words of the document: `spec.nicSelector.pfNames[1]`; empty for all of it.
     pub path: String,
     /// What stands there, as JSON or plain text; empty when nothing does.
     pub value: String,
@@ -22,11 +24,12 @@ impl Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.value.is_empty() {
-            write!(f, "{}: {}", self.path, self.rule)
-        } else {
-            write!(f, "{}: {}: {}", self.path, self.value, self.rule)
+        for part in [&self.path, &self.value] {
+            if !part.is_empty() {
+                write!(f, "{part}: ")?;
+            }
         }
+        f.write_str(&self.rule)
     }
 }
 
@@ -38,6 +41,43 @@ impl Violations {
     /// Adds one.
     pub fn push(&mut self, violation: Violation) {
         self.0.push(violation);
+    }
+
+    /// Adds one unless the rule `held`.
+    pub(crate) fn require(
+        &mut self,
+        held: bool,
+        path: impl Into<String>,
+        value: impl fmt::Display,
+        rule: impl Into<String>,
+    ) {
+        if !held {
+            self.push(Violation::new(path, value, rule));
+        }
+    }
+
+    /// What `text` at `path` parses to; else `None` and a violation.
+    pub(crate) fn parse<T>(&mut self, path: impl Into<String>, text: &str) -> Option<T>
+    where
+        T: std::str::FromStr<Err = ParseError>,
+    {
+        self.keep(text.parse(), path, quoted(text))
+    }
+
+    /// What was made of `value` at `path`; else `None` and a violation.
+    pub(crate) fn keep<T>(
+        &mut self,
+        made: Result<T, ParseError>,
+        path: impl Into<String>,
+        value: impl fmt::Display,
+    ) -> Option<T> {
+        match made {
+            Ok(made) => Some(made),
+            Err(error) => {
+                self.push(Violation::new(path, value, error.rule));
+                None
+            }
+        }
     }
 
     /// `Ok` when no rule was broken.
@@ -59,3 +99,25 @@ impl fmt::Display for Violations {
 }
 
 impl std::error::Error for Violations {}
+
+/// The most characters of a value that a message repeats.
+const SHOWN: usize = 120;
+
+/// `text` as a JSON string, cut when it is long: what a stranger wrote must not flood or forge
+/// messages.
+pub(crate) fn quoted(text: &str) -> String {
+    cut(&serde_json::Value::from(text).to_string())
+}
+
+/// `value` as JSON, cut when it is long.
+pub(crate) fn shown(value: &serde_json::Value) -> String {
+    cut(&value.to_string())
+}
+
+fn cut(json: &str) -> String {
+    let plain: String = json.chars().filter(|c| !c.is_control()).collect();
+    match plain.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", plain.get(..end).unwrap_or_default()),
+        None => plain,
+    }
+}

@@ -6,6 +6,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::violation::quoted;
+use crate::{ParseError, Violation, Violations};
+
 /// Which nodes: one of the terms must match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeSelector {
@@ -102,4 +105,141 @@ impl fmt::Display for Operator {
             Self::Lt(bound) => write!(f, "Lt {bound}"),
         }
     }
+}
+
+/// A selector as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct NodeSelectorSpec {
+    node_selector_terms: Vec<TermSpec>,
+}
+
+/// One of `nodeSelectorTerms`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct TermSpec {
+    match_expressions: Vec<RequirementSpec>,
+    match_fields: Vec<RequirementSpec>,
+}
+
+/// One of `matchExpressions` or `matchFields`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+pub(crate) struct RequirementSpec {
+    key: String,
+    operator: String,
+    values: Vec<String>,
+}
+
+/// Checks `spec.nodeSelector`. A selector that is there must have terms: one without could mean
+/// every node or none.
+pub(super) fn check(
+    spec: Option<&NodeSelectorSpec>,
+    broken: &mut Violations,
+) -> Option<NodeSelector> {
+    const AT: &str = "spec.nodeSelector.nodeSelectorTerms";
+    let spec = spec?;
+    broken.require(
+        !spec.node_selector_terms.is_empty(),
+        AT,
+        "",
+        "must hold a term; leave nodeSelector out to select every node",
+    );
+    let term = |(at, term): (usize, &TermSpec)| Term {
+        labels: each(
+            &format!("{AT}[{at}].matchExpressions"),
+            &term.match_expressions,
+            label,
+            broken,
+        ),
+        name: each(&format!("{AT}[{at}].matchFields"), &term.match_fields, name, broken),
+    };
+    Some(NodeSelector { terms: spec.node_selector_terms.iter().enumerate().map(term).collect() })
+}
+
+/// What `read` makes of each requirement of the list at `path`.
+fn each<T>(
+    path: &str,
+    specs: &[RequirementSpec],
+    read: impl Fn(&RequirementSpec) -> Result<T, (&'static str, String, ParseError)>,
+    broken: &mut Violations,
+) -> Vec<T> {
+    let mut out = Vec::with_capacity(specs.len());
+    for (at, spec) in specs.iter().enumerate() {
+        match read(spec) {
+            Ok(requirement) => out.push(requirement),
+            Err((field, value, error)) => {
+                broken.push(Violation::new(format!("{path}[{at}].{field}"), value, error.rule));
+            }
+        }
+    }
+    out
+}
+
+/// One of `matchExpressions`, or the field of it that is wrong, its value, and the rule.
+fn label(spec: &RequirementSpec) -> Result<Requirement, (&'static str, String, ParseError)> {
+    let wrong =
+        |field, value: &str, rule: &str| Err((field, value.to_owned(), ParseError::new(rule)));
+    let values = || spec.values.clone();
+    let listed =
+        format!("[{}]", spec.values.iter().map(|v| quoted(v)).collect::<Vec<_>>().join(","));
+    if !is_label_key(&spec.key) {
+        return wrong("key", &quoted(&spec.key), "must be a label's key, like kubernetes.io/os");
+    }
+    let number = || match spec.values.as_slice() {
+        [one] => one.parse::<i64>().ok(),
+        _ => None,
+    };
+    let operator = match spec.operator.as_str() {
+        "In" | "NotIn" if spec.values.is_empty() => {
+            return wrong("values", "", "must hold a value for In and NotIn");
+        }
+        "Exists" | "DoesNotExist" if !spec.values.is_empty() => {
+            return wrong("values", &listed, "must be empty for Exists and DoesNotExist");
+        }
+        "In" => Operator::In(values()),
+        "NotIn" => Operator::NotIn(values()),
+        "Exists" => Operator::Exists,
+        "DoesNotExist" => Operator::DoesNotExist,
+        "Gt" | "Lt" => match number() {
+            None => return wrong("values", &listed, "must be one whole number for Gt and Lt"),
+            Some(bound) if spec.operator == "Gt" => Operator::Gt(bound),
+            Some(bound) => Operator::Lt(bound),
+        },
+        other => {
+            let rule = "must be In, NotIn, Exists, DoesNotExist, Gt or Lt";
+            return wrong("operator", &quoted(other), rule);
+        }
+    };
+    Ok(Requirement { key: spec.key.clone(), operator })
+}
+
+/// One of `matchFields`: Kubernetes knows a node's name only.
+fn name(spec: &RequirementSpec) -> Result<NameRequirement, (&'static str, String, ParseError)> {
+    let wrong = |field, value: &str, rule: &str| Err((field, quoted(value), ParseError::new(rule)));
+    if spec.key != "metadata.name" {
+        return wrong("key", &spec.key, "must be metadata.name");
+    }
+    match (spec.operator.as_str(), spec.values.as_slice()) {
+        ("In", [name]) => Ok(NameRequirement::Is(name.clone())),
+        ("NotIn", [name]) => Ok(NameRequirement::IsNot(name.clone())),
+        ("In" | "NotIn", values) => wrong("values", &values.join(","), "must be one name"),
+        (other, _) => wrong("operator", other, "must be In or NotIn"),
+    }
+}
+
+/// Whether `key` is a qualified name: an optional DNS subdomain and `/`, then 1 to 63 letters,
+/// digits, `-`, `_` and `.`, beginning and ending with a letter or digit.
+fn is_label_key(key: &str) -> bool {
+    let (prefix, name) = match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    prefix.is_none_or(crate::name::is_subdomain)
+        && (1..=63).contains(&bytes.len())
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }

@@ -1,0 +1,167 @@
+//! From a document of any shape to a raw spec: which fields have the wrong type, and which are
+//! unknown.
+//!
+//! A spec that decodes is not checked yet: its types say no more than "a list of texts". The rules
+//! follow in the modules of the kinds.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment, Track};
+
+use crate::violation::shown;
+use crate::{Violation, Violations};
+
+mod near;
+mod path;
+
+pub(crate) use near::nearest;
+pub(crate) use path::{FieldPath, child};
+
+/// A document holds that many type errors at most; looking for each costs a pass over it.
+const TYPE_ERRORS: usize = 20;
+
+/// What decoding came to.
+pub(crate) struct Decoded<T> {
+    /// What could be decoded; fields of a wrong type are as if they were absent.
+    pub(crate) raw: T,
+    /// Fields of a wrong type.
+    pub(crate) mistyped: Violations,
+    /// Fields that are in no schema, with the known one that was probably meant.
+    pub(crate) unknown: Vec<Violation>,
+}
+
+/// All that is wrong: what is `mistyped`, and what the rules of the kind found on the rest. A rule
+/// about a field that could not even be decoded is no news.
+pub(crate) fn with_rules<T>(
+    mistyped: Violations,
+    checked: Result<T, Violations>,
+) -> Result<T, Violations> {
+    let rules = match checked {
+        Ok(checked) => return mistyped.into_result().map(|()| checked),
+        Err(rules) => rules.0,
+    };
+    let news =
+        |rule: &Violation| !mistyped.0.iter().any(|wrong| path::related(&wrong.path, &rule.path));
+    let news: Vec<_> = rules.into_iter().filter(news).collect();
+    Err(Violations(mistyped.0.into_iter().chain(news).collect()))
+}
+
+/// Decodes `value`, which stands at `at` in its document; `known` are the paths of all its fields,
+/// list items as `[]` (`routes[].dst`).
+///
+/// A field that is null counts as absent, as it does for the API server.
+pub(crate) fn decode<T>(mut value: Value, at: &str, known: &[&str]) -> Decoded<T>
+where
+    T: DeserializeOwned + Default,
+{
+    drop_nulls(&mut value);
+    let mut mistyped = Violations::default();
+    loop {
+        let mut unknown = Vec::new();
+        match attempt(&value, known, &mut unknown) {
+            Ok(raw) => {
+                let unknown =
+                    unknown.iter().map(|path| near::unknown_field(path, at, known)).collect();
+                return Decoded { raw, mistyped, unknown };
+            }
+            Err((path, message)) => {
+                let found = path.find(&value).map(shown).unwrap_or_default();
+                mistyped.push(Violation::new(path.display(at), found, expected(&message)));
+                if mistyped.0.len() >= TYPE_ERRORS || !path.remove_from(&mut value) {
+                    return Decoded { raw: T::default(), mistyped, unknown: Vec::new() };
+                }
+            }
+        }
+    }
+}
+
+/// The first list or scalar below `value` where `known` says that there are fields.
+///
+/// Looked for before serde does: it would take a list as a struct's fields in order.
+fn not_an_object(value: &Value, path: &FieldPath, known: &[&str]) -> Option<FieldPath> {
+    let pattern = path.pattern();
+    let within = |separator: &str| {
+        let prefix = if pattern.is_empty() { String::new() } else { pattern.clone() + separator };
+        known.iter().any(|field| field.len() > prefix.len() && field.starts_with(&prefix))
+    };
+    match value {
+        Value::Object(fields) if within(".") => fields
+            .iter()
+            .find_map(|(key, field)| not_an_object(field, &path.clone().key(key), known)),
+        Value::Array(items) if !pattern.is_empty() && within("[].") => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| not_an_object(item, &path.clone().index(index), known)),
+        Value::Object(_) => None,
+        _ => within(".").then(|| path.clone()),
+    }
+}
+
+/// One pass: the spec, or where it has a wrong type and what serde says to it.
+fn attempt<T: DeserializeOwned>(
+    value: &Value,
+    known: &[&str],
+    unknown: &mut Vec<FieldPath>,
+) -> Result<T, (FieldPath, String)> {
+    if let Some(path) = not_an_object(value, &FieldPath::default(), known) {
+        return Err((path, ", expected an object".to_owned()));
+    }
+    let mut track = Track::new();
+    let deserializer = serde_path_to_error::Deserializer::new(value, &mut track);
+    let mut ignored = |path: serde_ignored::Path<'_>| unknown.push(FieldPath::from(&path));
+    serde_ignored::deserialize(deserializer, &mut ignored)
+        .map_err(|error| (FieldPath::from(&track.path()), error.to_string()))
+}
+
+/// The rule behind serde's message "invalid type: string "x", expected i64".
+fn expected(message: &str) -> String {
+    let wanted = message.rsplit_once(", expected ").map_or(message, |(_, wanted)| wanted);
+    match wanted {
+        "i64" => "must be a whole number".to_owned(),
+        "a boolean" => "must be true or false".to_owned(),
+        "a sequence" => "must be a list".to_owned(),
+        "a map" | "an object" => "must be an object".to_owned(),
+        "a string" => "must be a text; put it in quotes".to_owned(),
+        other => format!("must be {other}"),
+    }
+}
+
+/// Removes fields that are null, at any depth.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+impl From<&Path> for FieldPath {
+    fn from(path: &Path) -> Self {
+        path.iter().fold(Self::default(), |path, segment| match segment {
+            Segment::Seq { index } => path.index(*index),
+            Segment::Map { key } | Segment::Enum { variant: key } => path.key(key),
+            // What a deserializer without positions reports; JSON values have them all.
+            Segment::Unknown => path.key("?"),
+        })
+    }
+}
+
+impl From<&serde_ignored::Path<'_>> for FieldPath {
+    fn from(path: &serde_ignored::Path<'_>) -> Self {
+        use serde_ignored::Path;
+        match path {
+            Path::Root => Self::default(),
+            Path::Seq { parent, index } => Self::from(*parent).index(*index),
+            Path::Map { parent, key } => Self::from(*parent).key(key),
+            Path::Some { parent }
+            | Path::NewtypeStruct { parent }
+            | Path::NewtypeVariant { parent } => Self::from(*parent),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

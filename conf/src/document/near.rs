@@ -1,0 +1,106 @@
+//! Which known field an unknown one was probably meant to be.
+
+use super::path::{FieldPath, child};
+use crate::Violation;
+
+/// The warning about the unknown field at `path` below `at`.
+pub(crate) fn unknown_field(path: &FieldPath, at: &str, known: &[&str]) -> Violation {
+    let rule = match meant(path, at, known) {
+        Some(field) => format!("unknown field; did you mean {field}?"),
+        None => "unknown field".to_owned(),
+    };
+    Violation::new(path.display(at), "", rule)
+}
+
+/// The known field that is spelled most alike in the same object; else one of the same name
+/// elsewhere, by its whole path.
+fn meant(path: &FieldPath, at: &str, known: &[&str]) -> Option<String> {
+    let (parent, name) = path.split_last()?;
+    let here = parent.pattern();
+    let siblings = known.iter().filter_map(|field| {
+        let (holder, leaf) = field.rsplit_once('.').unwrap_or(("", field));
+        (holder == here).then_some(leaf)
+    });
+    if let Some(sibling) = nearest(name, siblings) {
+        return Some(sibling.to_owned());
+    }
+    known
+        .iter()
+        .find(|field| {
+            let leaf = field.rsplit_once('.').map_or(**field, |(_, leaf)| leaf);
+            leaf.eq_ignore_ascii_case(name)
+        })
+        .map(|field| child_pattern(at, field))
+}
+
+fn child_pattern(at: &str, field: &str) -> String {
+    field.split('.').fold(at.to_owned(), |path, step| match step.strip_suffix("[]") {
+        Some(list) => format!("{}[]", child(&path, list)),
+        None => child(&path, step),
+    })
+}
+
+/// The candidate that is spelled most like `name`, when one is near enough: a third of the
+/// letters may differ, case never matters.
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    if name.len() > 64 {
+        return None;
+    }
+    let name = name.to_ascii_lowercase();
+    candidates
+        .map(|candidate| (distance(&name, &candidate.to_ascii_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(name.len()) / 3)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many letters must be added, removed or replaced to get from `one` to `two` (Levenshtein).
+fn distance(one: &str, two: &str) -> usize {
+    let two: Vec<char> = two.chars().collect();
+    let mut row: Vec<usize> = (0..=two.len()).collect();
+    for (at, letter) in one.chars().enumerate() {
+        let mut next = vec![at + 1];
+        for (other, pair) in two.iter().zip(row.windows(2)) {
+            let [replaced, removed] = pair else { continue };
+            let added = next.last().copied().unwrap_or(at + 1);
+            let replaced = replaced + usize::from(letter != *other);
+            next.push(replaced.min(removed + 1).min(added + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (one, two, steps) in
+            [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("ab", "ba", 2)]
+        {
+            assert_eq!(distance(one, two), steps, "{one} {two}");
+            assert_eq!(distance(two, one), steps, "{two} {one}");
+        }
+    }
+
+    #[test]
+    fn near_means_a_third_of_the_letters() {
+        let known = ["numVfs", "mtu", "priority"];
+        for (name, meant) in [
+            ("numvfs", Some("numVfs")),
+            ("numVf", Some("numVfs")),
+            ("mut", None),
+            ("mtus", Some("mtu")),
+            ("prio", None),
+            ("priorty", Some("priority")),
+            ("", None),
+        ] {
+            assert_eq!(nearest(name, known.into_iter()), meant, "{name}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The spec as it is written: upstream's keys, and types no narrower than JSON's.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// The paths of all fields, for messages about unknown ones.
+pub(crate) const FIELDS: &[&str] = &[
+    "resourceName",
+    "nodeSelector",
+    "numVfs",
+    "nicSelector.vendor",
+    "nicSelector.deviceID",
+    "nicSelector.rootDevices",
+    "nicSelector.pfNames",
+    "nicSelector.netFilter",
+    "priority",
+    "mtu",
+    "deviceType",
+    "isRdma",
+    "needVhostNet",
+    "linkType",
+    "eSwitchMode",
+    "vdpaType",
+    "excludeTopology",
+    "externallyManaged",
+    "bridge.ovs.bridge.datapathType",
+    "bridge.ovs.bridge.externalIDs",
+    "bridge.ovs.bridge.otherConfig",
+    "bridge.ovs.bridge.failMode",
+    "bridge.ovs.uplink.interface.type",
+    "bridge.ovs.uplink.interface.options",
+    "bridge.ovs.uplink.interface.externalIDs",
+    "bridge.ovs.uplink.interface.otherConfig",
+    "bridge.ovs.uplink.interface.mtuRequest",
+];
+
+/// `spec` of a SriovNetworkNodePolicy.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct PolicySpec {
+    pub(crate) resource_name: Option<String>,
+    pub(crate) node_selector: Option<BTreeMap<String, String>>,
+    pub(crate) num_vfs: Option<i64>,
+    pub(crate) nic_selector: Option<NicSelectorSpec>,
+    pub(crate) priority: Option<i64>,
+    pub(crate) mtu: Option<i64>,
+    pub(crate) device_type: String,
+    pub(crate) is_rdma: bool,
+    pub(crate) need_vhost_net: bool,
+    pub(crate) link_type: String,
+    pub(crate) e_switch_mode: String,
+    pub(crate) vdpa_type: String,
+    pub(crate) exclude_topology: bool,
+    pub(crate) externally_managed: bool,
+    pub(crate) bridge: BridgeSpec,
+}
+
+/// `nicSelector`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct NicSelectorSpec {
+    pub(crate) vendor: String,
+    #[serde(rename = "deviceID")]
+    pub(crate) device_id: String,
+    pub(crate) root_devices: Vec<String>,
+    pub(crate) pf_names: Vec<String>,
+    pub(crate) net_filter: String,
+}
+
+/// `bridge`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+pub(crate) struct BridgeSpec {
+    pub(crate) ovs: Option<OvsSpec>,
+}
+
+/// `bridge.ovs`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+pub(crate) struct OvsSpec {
+    pub(crate) bridge: OvsBridgeSpec,
+    pub(crate) uplink: OvsUplinkSpec,
+}
+
+/// `bridge.ovs.bridge`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct OvsBridgeSpec {
+    pub(crate) datapath_type: String,
+    #[serde(rename = "externalIDs")]
+    pub(crate) external_ids: BTreeMap<String, String>,
+    pub(crate) other_config: BTreeMap<String, String>,
+    pub(crate) fail_mode: String,
+}
+
+/// `bridge.ovs.uplink`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+pub(crate) struct OvsUplinkSpec {
+    pub(crate) interface: OvsInterfaceSpec,
+}
+
+/// `bridge.ovs.uplink.interface`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct OvsInterfaceSpec {
+    pub(crate) r#type: String,
+    pub(crate) options: BTreeMap<String, String>,
+    #[serde(rename = "externalIDs")]
+    pub(crate) external_ids: BTreeMap<String, String>,
+    pub(crate) other_config: BTreeMap<String, String>,
+    pub(crate) mtu_request: Option<i64>,
+}

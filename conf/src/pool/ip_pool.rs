@@ -1,0 +1,113 @@
+//! The rules of an IPPool.
+
+use std::num::NonZeroU32;
+
+use ipnetwork::IpNetwork;
+
+use super::spec::IpPoolSpec;
+use super::{IpPool, rules, selector};
+use crate::{Violation, Violations};
+
+/// Checks the pool `name`.
+///
+/// Host bits of `subnet` are accepted and dropped, as upstream does: `192.168.0.5/16` is
+/// `192.168.0.0/16`. (A CIDRPool's `cidr` must have none.)
+pub(crate) fn check(name: &str, spec: &IpPoolSpec) -> Result<IpPool, Violations> {
+    let mut broken = Violations::default();
+    let name = rules::name(name, &mut broken);
+    let subnet = match &spec.subnet {
+        Some(text) => rules::prefix("spec.subnet", text, &mut broken).map(rules::canonical),
+        None => {
+            broken.push(Violation::new("spec.subnet", "", rules::REQUIRED));
+            None
+        }
+    };
+    let block_size = block_size(spec.per_node_block_size, subnet, &mut broken);
+    let gateway = (!spec.gateway.is_empty())
+        .then(|| rules::address_in(subnet, "spec.gateway", &spec.gateway, &mut broken))
+        .flatten();
+    let exclusions = rules::exclusions(&spec.exclusions, subnet, &mut broken);
+    let last_index = block_size.map(|size| size.get() - 1);
+    let per_node_exclusions =
+        rules::per_node_exclusions(&spec.per_node_exclusions, last_index, &mut broken);
+    let routes = rules::routes(
+        &spec.routes,
+        spec.default_gateway,
+        subnet,
+        ("gateway", !spec.gateway.is_empty()),
+        &mut broken,
+    );
+    let node_selector = selector::check(spec.node_selector.as_ref(), &mut broken);
+
+    broken.into_result()?;
+    // Whatever is missing here has left a violation above, or when the metadata was read.
+    let absent = Violations::default;
+    Ok(IpPool {
+        name: name.ok_or_else(absent)?,
+        subnet: subnet.ok_or_else(absent)?,
+        per_node_block_size: block_size.ok_or_else(absent)?,
+        gateway,
+        exclusions,
+        per_node_exclusions,
+        node_selector,
+        default_gateway: spec.default_gateway,
+        routes,
+    })
+}
+
+fn block_size(
+    number: Option<i64>,
+    subnet: Option<IpNetwork>,
+    broken: &mut Violations,
+) -> Option<NonZeroU32> {
+    const AT: &str = "spec.perNodeBlockSize";
+    let Some(number) = number else {
+        broken.push(Violation::new(AT, "", rules::REQUIRED));
+        return None;
+    };
+    let most = subnet.map_or(u32::MAX, usable);
+    let size = u32::try_from(number).ok().filter(|size| *size <= most).and_then(NonZeroU32::new);
+    let of = subnet.map(|subnet| format!(", the usable addresses of {subnet}")).unwrap_or_default();
+    broken.require(size.is_some(), AT, number, format!("must be between 1 and {most}{of}"));
+    size
+}
+
+/// How many addresses of `subnet` can be given out: all but the network address and IPv4's
+/// broadcast address, except in point-to-point (/31, /127; RFC 3021, RFC 6164) and single-address
+/// subnets. No block is larger than 2^32 - 1.
+fn usable(subnet: IpNetwork) -> u32 {
+    let reserved: u32 = match (rules::host_bits(subnet), subnet.is_ipv4()) {
+        (0 | 1, _) => 0,
+        (_, true) => 2,
+        (_, false) => 1,
+    };
+    match 1_u32.checked_shl(u32::from(rules::host_bits(subnet))) {
+        Some(all) => all - reserved,
+        None => u32::MAX - reserved.saturating_sub(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usable_addresses() {
+        for (subnet, count) in [
+            ("10.0.0.0/24", 254),
+            ("10.0.0.0/30", 2),
+            ("10.0.0.0/31", 2),
+            ("10.0.0.1/32", 1),
+            ("0.0.0.0/1", (1 << 31) - 2),
+            ("0.0.0.0/0", u32::MAX - 1),
+            ("fd00::/126", 3),
+            ("fd00::/127", 2),
+            ("fd00::/128", 1),
+            ("fd00::/96", u32::MAX),
+            ("fd00::/64", u32::MAX),
+            ("::/0", u32::MAX),
+        ] {
+            assert_eq!(usable(subnet.parse().unwrap()), count, "{subnet}");
+        }
+    }
+}
