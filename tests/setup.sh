@@ -1,0 +1,176 @@
+#!/bin/sh
+# Brings what the build and the lab need: Debian packages, the guest's kernel, the musl target, cnitool.
+#
+# The host is changed as little as possible: packages that are missing are installed, the backports suite is read
+# through lists of our own (the host's apt sources stay as they are), and the guest's kernel is unpacked under
+# target/lab/, never installed. Everything that is there already is left alone, so a second run takes no time.
+set -eu
+
+cd "$(dirname "$0")/.."
+lab=$PWD/target/lab
+target=x86_64-unknown-linux-musl
+cnitool=v1.3.0
+mkdir -p "$lab/bin"
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Administrators' programs live in sbin, which an ordinary user's PATH may lack.
+PATH=$PATH:/usr/sbin:/sbin
+export PATH LC_ALL=C DEBIAN_FRONTEND=noninteractive
+
+[ "$(uname -m)" = x86_64 ] || fail "the lab emulates an x86_64 machine with the kernel of this one: $(uname -m) is not supported"
+
+# Two at once would fight over the downloads.
+if has flock; then
+    exec 9>"$lab/setup.lock"
+    flock -n 9 || { say "another setup is running, waiting for it"; flock 9; }
+fi
+
+# --- What is missing -------------------------------------------------------------------------------------------
+
+# tool:package, for what the host runs and what goes into the guest.
+tools='cc:gcc make:make musl-gcc:musl-tools xz:xz-utils depmod:kmod busybox:busybox-static ip:iproute2
+       strace:strace jq:jq'
+
+emulates_igb() { has qemu-system-x86_64 && qemu-system-x86_64 -device help 2>/dev/null | grep -q '^name "igb"'; }
+has_kernel() { [ -e "$lab/kernel/vmlinuz" ] && [ -e "$lab/kernel/modules/modules.dep" ]; }
+has_target() { [ -d "$(rustc --print target-libdir --target $target 2>/dev/null || echo /nonexistent)" ]; }
+
+packages='' missing=''
+for pair in $tools; do
+    has "${pair%%:*}" || { packages="$packages ${pair#*:}"; missing="$missing
+  ${pair%%:*}: package ${pair#*:}"; }
+done
+# A dynamic busybox would need the host's libraries in the guest for every shell line.
+if has busybox && busybox --list >/dev/null && ldd "$(command -v busybox)" >/dev/null 2>&1; then
+    packages="$packages busybox-static" missing="$missing
+  a static busybox: package busybox-static (it replaces busybox)"
+fi
+emulates_igb || missing="$missing
+  qemu-system-x86_64 that emulates igb (QEMU 8 or newer): package qemu-system-x86 (Debian 12: of bookworm-backports)"
+has_kernel || missing="$missing
+  a kernel for the guest in $lab/kernel: package linux-image-amd64 (Ubuntu: linux-image-generic), unpacked, not installed"
+has go || [ -x "$lab/bin/cnitool" ] || missing="$missing
+  go, to build cnitool: package golang-go (Debian 12: of bookworm-backports)"
+
+has cargo && has rustc || fail "cargo and rustc are missing: install Rust by rustup (https://rustup.rs)"
+
+# --- Packages ----------------------------------------------------------------------------------------------------
+
+# apt with sources, lists and cache of our own: the host's sources plus backports from the same mirror.
+own_apt() {
+    tool=$1
+    shift
+    "$tool" -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$lab/apt/sources" \
+        -o Dir::State::Lists="$lab/apt/lists" -o Dir::Cache="$lab/apt/cache" -o APT::Sandbox::User=root \
+        -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# The host's sources, and for Debian each source of the release itself once more with the suite of its backports.
+write_sources() {
+    rm -rf "$lab/apt/sources"
+    mkdir -p "$lab/apt/sources" "$lab/apt/lists/partial" "$lab/apt/cache/archives/partial"
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
+        [ -e "$file" ] || continue
+        cp "$file" "$lab/apt/sources/"
+        name=$(basename "$file")
+        [ -z "$backports" ] || case $name in
+        *.list) awk -v suite="$codename" '$1 == "deb" { for (i = 2; i <= NF; i++)
+                    if ($i == suite) { $i = suite "-backports"; print; next } }' "$file" \
+                >"$lab/apt/sources/backports-$name" ;;
+        *.sources) awk -v suite="$codename" 'BEGIN { RS = ""; ORS = "\n\n" }
+                    { n = split($0, lines, "\n"); ours = 0; text = ""
+                      for (i = 1; i <= n; i++) {
+                          if (lines[i] ~ /^#/) continue
+                          if (lines[i] ~ /^Suites:/) {
+                              m = split(lines[i], suites, /[ \t]+/)
+                              for (j = 2; j <= m; j++) if (suites[j] == suite) ours = 1
+                              lines[i] = "Suites: " suite "-backports"
+                          }
+                          text = text lines[i] "\n"
+                      }
+                      if (ours) print text }' "$file" \
+                >"$lab/apt/sources/backports-$name" ;;
+        esac
+    done
+}
+
+fetch_kernel() {
+    say "fetching a kernel for the guest"
+    if [ "$ID" = ubuntu ]; then meta=linux-image-generic; else meta=linux-image-amd64; fi
+    image=$(own_apt apt-cache $release depends --important "$meta" |
+        sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+    [ -n "$image" ] || fail "package $meta names no kernel: $(own_apt apt-cache policy $meta | head -n 3)"
+    version=${image#linux-image-}
+    debs=$image
+    # Ubuntu keeps modules in packages of their own.
+    for extra in "linux-modules-$version" "linux-modules-extra-$version"; do
+        ! own_apt apt-cache $release show "$extra" >/dev/null 2>&1 || debs="$debs $extra"
+    done
+    rm -rf "$lab/kernel" "$lab/kernel.new"
+    mkdir -p "$lab/kernel.new/debs" "$lab/kernel.new/root"
+    # shellcheck disable=SC2086
+    (cd "$lab/kernel.new/debs" && own_apt apt-get $release download $debs)
+    say "unpacking $debs"
+    for deb in "$lab/kernel.new/debs"/*.deb; do dpkg-deb -x "$deb" "$lab/kernel.new/root"; done
+    root=$lab/kernel.new/root
+    # Where /lib is a link to /usr/lib the package may carry either.
+    [ -d "$root/lib/modules" ] || { mkdir -p "$root/lib" && mv "$root/usr/lib/modules" "$root/lib/modules"; }
+    depmod -b "$root" "$version"
+    mv "$root/boot/vmlinuz-$version" "$lab/kernel.new/vmlinuz"
+    mv "$root/lib/modules/$version" "$lab/kernel.new/modules"
+    printf '%s\n' "$version" >"$lab/kernel.new/version"
+    rm -rf "$root" "$lab/kernel.new/debs"
+    mv "$lab/kernel.new" "$lab/kernel"
+}
+
+if [ -n "$missing" ]; then
+    has apt-get && has dpkg-deb || fail "this is not Debian or Ubuntu; these are missing:$missing"
+    [ "$(id -u)" = 0 ] || fail "run 'make setup' once as root, or bring these yourself:$missing"
+    . /etc/os-release
+    codename=${VERSION_CODENAME:-} backports='' release=''
+    if [ "$ID" = debian ] && [ "${VERSION_ID:-99}" -le 12 ]; then backports=yes release="-t $codename-backports"; fi
+    say "reading the package lists"
+    write_sources
+    own_apt apt-get update >"$lab/apt/log" 2>&1 || { cat "$lab/apt/log" >&2; fail "apt-get update failed"; }
+    install() {
+        own_apt apt-get install -y --no-install-recommends "$@" >"$lab/apt/log" 2>&1 ||
+            { tail -n 20 "$lab/apt/log" >&2; fail "apt-get install failed; all of it is in $lab/apt/log"; }
+    }
+    if [ -n "$packages" ]; then
+        say "installing$packages"
+        # shellcheck disable=SC2086
+        install $packages
+    fi
+    if ! emulates_igb; then
+        say "installing qemu-system-x86${backports:+ from $codename-backports}"
+        # shellcheck disable=SC2086
+        install $release qemu-system-x86
+        emulates_igb || fail "$(qemu-system-x86_64 --version | head -n 1) does not emulate igb, QEMU 8 does:" \
+            "use Debian 12 or newer, or Ubuntu 24.04 or newer"
+    fi
+    if ! has go && [ ! -x "$lab/bin/cnitool" ]; then
+        say "installing golang-go"
+        # shellcheck disable=SC2086
+        install $release golang-go
+    fi
+    has_kernel || fetch_kernel
+    own_apt apt-get clean
+fi
+
+# --- Rust and Go ---------------------------------------------------------------------------------------------------
+
+if ! has_target; then
+    has rustup || fail "this Rust cannot build for $target and rustup, which could add it, is missing"
+    say "adding $target"
+    rustup target add $target
+fi
+
+if [ ! -x "$lab/bin/cnitool" ]; then
+    say "building cnitool $cnitool"
+    CGO_ENABLED=0 GOBIN=$lab/bin go install "github.com/containernetworking/cni/cnitool@$cnitool"
+fi
+
+say "ready: $(qemu-system-x86_64 --version | sed -n '1s/.*version \([0-9.]*\).*/QEMU \1/p'), Linux $(cat "$lab/kernel/version") for the guest"

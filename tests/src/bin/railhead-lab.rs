@@ -1,0 +1,33 @@
+//! The lab's command: `test [FILTER]`, `shell`, `demo`, `bench`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use tests::lab::suite;
+
+const USAGE: &str = "usage: railhead-lab test [FILTER]";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words[..] {
+        ["test"] => suite::run(&suite::select("")),
+        ["test", filter] => suite::run(&suite::select(filter)),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    report(outcome)
+}
+
+fn report(outcome: Result<bool>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("railhead-lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! PID 1: makes a bare kernel into a host, starts the runner, reaps, powers off.
+//!
+//! Init and the runner are two processes. So a runner that dies, of whatever, is noticed and told, and orphans of
+//! the programs under test are reaped without stealing the exit status of those that the runner waits for.
+
+use std::fs;
+use std::process::Command;
+
+use nix::mount::{MsFlags, mount};
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::wait::{WaitStatus, wait};
+use nix::unistd::Pid;
+
+use super::program::run;
+use super::{host, runner, transcript};
+use crate::protocol::{Event, ORDERS, Orders};
+
+/// The argument that makes this binary the runner.
+const RUNNER: &str = "runner";
+
+/// What `railhead-guest` does: init as PID 1, the runner otherwise.
+pub fn main() {
+    if std::env::args().nth(1).as_deref() == Some(RUNNER) {
+        transcript::open();
+        return obey(orders());
+    }
+    mount_all();
+    // From here on a panic can be told: before, it ends PID 1, and the kernel's own panic says so on the console.
+    transcript::open();
+    std::panic::set_hook(Box::new(|info| {
+        transcript::tell(&Event::Unusable { message: format!("init: {info}") });
+    }));
+    let outcome = std::panic::catch_unwind(|| {
+        prepare();
+        match orders() {
+            Orders::Shell { rows, columns } => supervise(Command::new("setsid").args([
+                "-c",
+                "sh",
+                "-c",
+                &format!("stty rows {rows} cols {columns}; cd /root; exec bash -l"),
+            ])),
+            _ => supervise(Command::new("/proc/self/exe").arg(RUNNER)),
+        }
+    });
+    if outcome.is_ok() {
+        transcript::tell(&Event::Finished);
+    }
+    let Err(error) = reboot(RebootMode::RB_POWER_OFF);
+    panic!("power off: {error}");
+}
+
+fn orders() -> Orders {
+    let text = fs::read_to_string(ORDERS).expect("read the orders");
+    serde_json::from_str(&text).expect("orders are JSON")
+}
+
+fn obey(orders: Orders) {
+    transcript::tell(&Event::Ready);
+    match orders {
+        Orders::Tests(names) => runner::run_tests(&names),
+        Orders::Demo | Orders::Bench | Orders::Shell { .. } => {}
+    }
+}
+
+/// The file systems that any distribution's init mounts.
+fn mount_all() {
+    let none = MsFlags::empty();
+    let mounts = [
+        ("proc", "/proc"),
+        ("sysfs", "/sys"),
+        ("devtmpfs", "/dev"),
+        ("devpts", "/dev/pts"),
+        ("tmpfs", "/dev/shm"),
+        ("tmpfs", "/run"),
+        ("tmpfs", "/tmp"),
+        ("cgroup2", "/sys/fs/cgroup"),
+    ];
+    for (kind, path) in mounts {
+        fs::create_dir_all(path).unwrap_or_else(|error| panic!("make {path}: {error}"));
+        mount(Some(kind), path, Some(kind), none, None::<&str>)
+            .unwrap_or_else(|error| panic!("mount {path}: {error}"));
+    }
+}
+
+/// Everything else that a host has before a node agent starts.
+fn prepare() {
+    fs::write("/proc/sys/kernel/hostname", "node-a").expect("set the host's name");
+    fs::create_dir_all("/run/netns").expect("make /run/netns");
+    std::os::unix::fs::symlink("/run", "/var/run").expect("link /var/run");
+    run("ip link set lo up").ok();
+    for path in fs::read_to_string("/lib/modules/order").expect("read module order").lines() {
+        run(&format!("insmod {path}")).ok();
+    }
+    name_interfaces();
+}
+
+/// Names the interfaces of PCI functions by their place, as udev does.
+fn name_interfaces() {
+    for address in host::pci_functions() {
+        let Some(netdev) = host::netdev_of(&address) else { continue };
+        run(&format!("ip link set {netdev} name {}", predictable(&address))).ok();
+    }
+}
+
+/// `0000:01:00.0` is `enp1s0`.
+fn predictable(address: &str) -> String {
+    let number = |text: &str| u32::from_str_radix(text, 16).expect("a hexadecimal number");
+    let parts: Vec<&str> = address.split([':', '.']).collect();
+    match parts[..] {
+        [_, bus, slot, "0"] => format!("enp{}s{}", number(bus), number(slot)),
+        [_, bus, slot, function] => format!("enp{}s{}f{function}", number(bus), number(slot)),
+        _ => panic!("{address} is no PCI address"),
+    }
+}
+
+/// Starts a program and reaps until it ends. An end by a signal is told.
+fn supervise(command: &mut Command) {
+    let child = command.spawn().expect("start the runner");
+    let child = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    loop {
+        match wait() {
+            Ok(WaitStatus::Exited(id, 0)) if id == child => return,
+            Ok(status) if status.pid() == Some(child) => {
+                panic!("the guest's program ended badly: {status:?}");
+            }
+            // Somebody's orphan.
+            Ok(_) => {}
+            Err(error) => panic!("wait for the runner: {error}"),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A pod as far as the network is concerned: a named network namespace.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::program::{Output, Program, run};
+use super::wait::within;
+
+/// A network namespace under `/run/netns`. Dropped: deleted, whereupon the kernel gives physical interfaces back.
+#[derive(Debug)]
+pub struct Pod {
+    name: String,
+}
+
+impl Pod {
+    /// Makes a namespace with its loopback up.
+    #[track_caller]
+    pub fn new(name: &str) -> Self {
+        run(&format!("ip netns add {name}")).ok();
+        let pod = Self { name: name.to_owned() };
+        pod.run("ip link set lo up").ok();
+        pod
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What a container runtime would give as `CNI_NETNS`.
+    pub fn path(&self) -> String {
+        format!("/run/netns/{}", self.name)
+    }
+
+    /// Runs a program, split at white space, inside.
+    #[track_caller]
+    pub fn run(&self, line: &str) -> Output {
+        self.program(line).run()
+    }
+
+    /// A program to run inside.
+    pub fn program(&self, line: &str) -> Program {
+        Program::new(line).under(&format!("ip netns exec {}", self.name))
+    }
+
+    /// Names of all interfaces but the loopback.
+    #[track_caller]
+    pub fn links(&self) -> Vec<String> {
+        let links = self.run("ip -j link").ok().json();
+        let names = links.as_array().expect("an array").iter();
+        names
+            .map(|link| link["ifname"].as_str().expect("a name").to_owned())
+            .filter(|name| name != "lo")
+            .collect()
+    }
+
+    /// One interface, as `ip -j -d addr` prints it: link and addresses.
+    #[track_caller]
+    pub fn link(&self, name: &str) -> Value {
+        self.run(&format!("ip -j -d addr show dev {name}")).ok().json()[0].clone()
+    }
+
+    /// The addresses of an interface as `ADDRESS/LENGTH`, without link-local ones.
+    #[track_caller]
+    pub fn addresses(&self, name: &str) -> Vec<String> {
+        let link = self.link(name);
+        let addresses = link["addr_info"].as_array().expect("an array").iter();
+        addresses
+            .filter(|address| address["scope"] != "link")
+            .map(|address| {
+                format!("{}/{}", address["local"].as_str().expect("text"), address["prefixlen"])
+            })
+            .collect()
+    }
+
+    /// Whether an address answers. Tries for a while, since a link that has just come up loses the first frames.
+    pub fn reaches(&self, address: &str) -> bool {
+        let answered = || self.run(&format!("ping -c 1 -W 1 {address}")).status == 0;
+        within(Duration::from_secs(15), || answered().then_some(())).is_some()
+    }
+
+    /// Whether an address stays silent to three pings.
+    pub fn does_not_reach(&self, address: &str) -> bool {
+        self.run(&format!("ping -c 3 -W 1 {address}")).status != 0
+    }
+}
+
+impl Drop for Pod {
+    fn drop(&mut self) {
+        // The test may have deleted it itself.
+        if std::path::Path::new(&self.path()).exists() {
+            run(&format!("ip netns del {}", self.name));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Runs the tests one by one, each on its own thread, and looks at what each leaves behind.
+
+use std::any::Any;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use super::machine::Machine;
+use super::program::run;
+use super::transcript::{log, tell};
+use super::wait::within;
+use super::{Test, tests};
+use crate::protocol::Event;
+
+/// A test may take this long on a busy host. One that hangs cannot be stopped, so the machine is given up.
+const DEADLINE: Duration = Duration::from_secs(400);
+
+/// Everything that railhead keeps: removed after each test, as a fresh host has none of it.
+const STATE: &[&str] = &["/run/railhead", "/var/lib/railhead", "/etc/railhead", "/var/lib/cni"];
+
+/// Runs these tests in order, until one leaves the machine unusable.
+pub(super) fn run_tests(names: &[String]) {
+    report_panics();
+    let pristine = Machine::now();
+    for name in names {
+        tell(&Event::Started { name: name.clone() });
+        let Some(test) = tests::all().find(|(known, _)| known == name) else {
+            tell(&Event::Failed { message: "there is no such test in the guest".to_owned() });
+            continue;
+        };
+        let started = Instant::now();
+        let failure = attempt(test);
+        let leftovers = leftovers(&pristine);
+        if failure.is_none() && leftovers.is_empty() {
+            tell(&Event::Passed { seconds: started.elapsed().as_secs_f64() });
+        } else {
+            exhibit();
+            let left = leftovers.iter().map(|line| format!("left behind: {line}"));
+            let message: Vec<String> = failure.into_iter().chain(left).collect();
+            tell(&Event::Failed { message: message.join("\n") });
+        }
+        if !leftovers.is_empty() {
+            tell(&Event::Unusable { message: format!("{name} has left things behind") });
+            return;
+        }
+        for directory in STATE {
+            // Most tests make only some of them.
+            drop(fs::remove_dir_all(directory));
+        }
+    }
+}
+
+/// Runs one test. Gives the reason when it fails.
+fn attempt(&(name, test): &Test) -> Option<String> {
+    let (send, receive) = channel();
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let outcome = catch_unwind(AssertUnwindSafe(test));
+        drop(send.send(outcome.err().map(|payload| message(payload.as_ref()))));
+    });
+    thread.expect("start a thread");
+    match receive.recv_timeout(DEADLINE) {
+        Ok(failure) => failure,
+        Err(RecvTimeoutError::Disconnected) => Some("its thread died".to_owned()),
+        Err(RecvTimeoutError::Timeout) => {
+            exhibit();
+            tell(&Event::Failed { message: format!("it hangs: no end after {DEADLINE:?}") });
+            tell(&Event::Unusable { message: format!("{name} hangs") });
+            // The thread cannot be stopped; init powers off when we end.
+            std::process::exit(0);
+        }
+    }
+}
+
+/// What differs from the pristine machine. Namespaces and processes get some time to go away.
+fn leftovers(pristine: &Machine) -> Vec<String> {
+    let mut lines = Vec::new();
+    within(Duration::from_secs(10), || {
+        lines = Machine::now().since(pristine);
+        lines.is_empty().then_some(())
+    });
+    lines
+}
+
+/// Sends the state of the machine for the wreck.
+fn exhibit() {
+    let commands: &[(&str, &[&str])] = &[
+        ("links", &["ip -d link", "ip addr", "ip netns list-id", "ip netns list"]),
+        (
+            "pci",
+            &[
+                "ls -l /sys/bus/pci/devices /sys/bus/pci/drivers/igb /sys/bus/pci/drivers/igbvf",
+                "ls -l /sys/bus/pci/drivers/vfio-pci",
+            ],
+        ),
+        ("processes", &["ps -o pid,ppid,stat,args"]),
+        ("files", &["find /run/railhead /var/lib/railhead /etc/railhead -ls"]),
+        ("dmesg", &["dmesg"]),
+    ];
+    for (name, lines) in commands {
+        let text: Vec<String> = lines.iter().map(|line| run(line).to_string()).collect();
+        tell(&Event::Exhibit { name: format!("{name}.txt"), text: text.join("\n") });
+    }
+}
+
+/// Every panic, of whatever thread, goes into the transcript with its place.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        let name = std::thread::current().name().unwrap_or("a thread").to_owned();
+        log(format!("{name} panicked at {place}:\n{}", message(info.payload())));
+    }));
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
+}

@@ -1,0 +1,10 @@
+//! The tests, by the part of railhead that they are about.
+
+use super::Test;
+
+mod lab;
+
+/// Every test there is. Those of the lab itself come first: when they fail, nothing else means anything.
+pub fn all() -> impl Iterator<Item = &'static Test> {
+    [lab::TESTS].into_iter().flatten()
+}

@@ -1,0 +1,61 @@
+//! Counting and failing system calls from outside, by strace: shipped binaries carry no switch for tests.
+//!
+//! ```ignore
+//! // The third netlink request of an ADD fails with EPERM.
+//! let trace = Trace::new("add").inject("sendto:error=EPERM:when=3");
+//! Call::add("sriov", "c1", &pod, &config).under(&trace.command()).run().error(..);
+//! assert_eq!(trace.calls("sendto").len(), 3);
+//! ```
+
+use std::fs;
+
+/// A run of strace.
+#[derive(Debug)]
+pub struct Trace {
+    log: String,
+    options: Vec<String>,
+}
+
+impl Trace {
+    /// Follows forks and logs to a file of that name under /tmp.
+    pub fn new(name: &str) -> Self {
+        let log = format!("/tmp/trace-{name}");
+        // A log of an earlier run would be read as this one's.
+        drop(fs::remove_file(&log));
+        Self { log, options: Vec::new() }
+    }
+
+    /// Looks at these calls only: `fork,vfork,clone,clone3,execve` or a class like `%network`. Others run at full speed.
+    #[must_use]
+    pub fn only(mut self, calls: &str) -> Self {
+        self.options.push(format!("--seccomp-bpf -e trace={calls}"));
+        self
+    }
+
+    /// Tampers with calls, in strace's words: `sendto:error=EPERM:when=3`, `sendto:signal=KILL:when=2`.
+    #[must_use]
+    pub fn inject(mut self, what: &str) -> Self {
+        self.options.push(format!("-e inject={what}"));
+        self
+    }
+
+    /// The command to run a program under.
+    pub fn command(&self) -> String {
+        format!("strace -f -qq -o {} {} --", self.log, self.options.join(" "))
+    }
+
+    /// The lines of all finished calls, without process ids.
+    pub fn lines(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.log)
+            .unwrap_or_else(|error| panic!("read {}: {error}", self.log));
+        text.lines()
+            .map(|line| line.trim_start_matches(|c: char| c.is_ascii_digit()).trim().to_owned())
+            .collect()
+    }
+
+    /// The lines of one call.
+    pub fn calls(&self, name: &str) -> Vec<String> {
+        let start = format!("{name}(");
+        self.lines().into_iter().filter(|line| line.starts_with(&start)).collect()
+    }
+}

@@ -1,0 +1,29 @@
+//! Where the lab keeps its things: `target/lab/`, filled by `tests/setup.sh`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// The workspace.
+pub fn workspace() -> PathBuf {
+    // The package sits in the workspace's root.
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// `target/lab/`.
+pub fn lab() -> PathBuf {
+    workspace().join("target/lab")
+}
+
+/// Makes sure that all is there that the lab needs, by the script that also installs it.
+///
+/// # Errors
+/// When something is missing and cannot be brought; the script has said what by then.
+pub fn set_up() -> Result<()> {
+    let script = workspace().join("tests/setup.sh");
+    let status =
+        Command::new(&script).status().with_context(|| format!("run {}", script.display()))?;
+    ensure!(status.success(), "the lab is not set up: see above");
+    Ok(())
+}
