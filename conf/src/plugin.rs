@@ -4,6 +4,7 @@
 mod fields;
 pub mod log;
 pub mod name;
+pub mod nv_ipam;
 pub mod sriov;
 
 pub use name::PluginName;
