@@ -1,0 +1,18 @@
+//! railhead's node daemon and command line: turns what objects ask for into what NICs do.
+//!
+//! ```text
+//! source (objects, settings) --> Wish ----+
+//! observe (sysfs, netlink, store) --------+--> plan --> apply --> observe again --> report
+//! journal (what was there before) --------+
+//! ```
+//!
+//! The plan is data: [`plan::plan`] is pure, [`apply`] does what it says and decides nothing. A
+//! kernel primitive (one request, one file) never lives here: those are `cni::kernel`.
+
+pub mod journal;
+pub mod model;
+pub mod plan;
+pub mod snapshot;
+
+#[cfg(test)]
+mod specimen;

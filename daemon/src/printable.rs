@@ -1,0 +1,48 @@
+//! Text that others wrote, made safe for a terminal and a log.
+
+use std::fmt::{self, Write};
+
+/// Prints what it holds with control characters escaped: file names and values come from anywhere,
+/// and must neither move the cursor nor forge a line of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Printable<T>(pub T);
+
+impl<T: fmt::Display> fmt::Display for Printable<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+/// Escapes on the way to a formatter.
+struct Escaping<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if is_plain(c) {
+                self.0.write_char(c)?;
+            } else {
+                write!(self.0, "{}", c.escape_default())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Neither a control character (C0, DEL, C1) nor one that reorders the text around it.
+fn is_plain(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let shown = |text| Printable(text).to_string();
+        assert_eq!(shown("a\u{1b}[2Jb\nc\t\u{9b}"), r"a\u{1b}[2Jb\nc\t\u{9b}");
+        assert_eq!(shown("x\u{202e}y"), r"x\u{202e}y");
+        assert_eq!(shown("Übergröße 'x' \"y\" 日本"), "Übergröße 'x' \"y\" 日本");
+    }
+}

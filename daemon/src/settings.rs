@@ -1,0 +1,119 @@
+//! `/etc/railhead/railhead.yaml`, and which node this is.
+
+use std::path::PathBuf;
+
+use conf::Violations;
+use conf::settings::Settings;
+use ipam::Root;
+use nix::sys::utsname::uname;
+use serde_json::{Map, Value};
+
+use crate::printable::Printable;
+use crate::source::{FileRefusal, documents, read_named};
+
+mod node;
+
+pub use node::{Node, NodeName};
+
+/// The settings in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// What the file says, defaults where it says nothing.
+    pub settings: Settings,
+    /// This node.
+    pub node: Node,
+    /// What is surely not meant (unknown keys), a line each that begins with the file.
+    pub warnings: Vec<String>,
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read, or is no YAML.
+    #[error("{}{why}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: FileRefusal,
+    },
+    /// The file holds several documents.
+    #[error("{}:{line}: settings are one document, and here begins another", path.display())]
+    Documents {
+        /// The file.
+        path: PathBuf,
+        /// Where the second document begins.
+        line: u64,
+    },
+    /// The file breaks rules.
+    #[error("{}: {}", path.display(), Printable(violations))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Every rule it breaks.
+        violations: Violations,
+    },
+    /// The host's name is no name for a node.
+    #[error(
+        "the host is called {}, which is no name for a node ({rule}): set nodeName in {}",
+        Printable(format!("{name:?}")),
+        path.display()
+    )]
+    HostName {
+        /// The host's name.
+        name: String,
+        /// The rule it breaks.
+        rule: String,
+        /// The file in which a name can be set.
+        path: PathBuf,
+    },
+}
+
+/// Reads the settings under `root`; without a file, the defaults.
+pub fn load(root: &Root) -> Result<Loaded, SettingsError> {
+    let host = uname().map(|host| host.nodename().to_string_lossy().into_owned());
+    read(root, &host.unwrap_or_default())
+}
+
+fn read(root: &Root, host: &str) -> Result<Loaded, SettingsError> {
+    let path = root.etc().join("railhead.yaml");
+    let document = document(&path)?;
+    let (settings, warnings) = conf::settings::read(document)
+        .map_err(|violations| SettingsError::Invalid { path: path.clone(), violations })?;
+    let name = match &settings.node_name {
+        Some(name) => NodeName::new(name).map_err(|error| SettingsError::Invalid {
+            path: path.clone(),
+            violations: Violations(vec![conf::Violation::new("nodeName", name, error.rule)]),
+        }),
+        // As kubelet does: a host's name may have upper case, a node's may not.
+        None => NodeName::new(&host.to_ascii_lowercase()).map_err(|error| {
+            SettingsError::HostName { name: host.to_owned(), rule: error.rule, path: path.clone() }
+        }),
+    }?;
+    let warnings = warnings
+        .iter()
+        .map(|warning| format!("{}: {}", path.display(), Printable(warning)))
+        .collect();
+    let node = Node::new(name, settings.node_labels.clone());
+    Ok(Loaded { settings, node, warnings })
+}
+
+/// The settings as they are written; an absent file and an empty one say nothing.
+fn document(path: &std::path::Path) -> Result<Value, SettingsError> {
+    let nothing = Value::Object(Map::new());
+    if !path.exists() && !path.is_symlink() {
+        return Ok(nothing);
+    }
+    let documents = read_named(path)
+        .and_then(|content| documents(&content))
+        .map_err(|why| SettingsError::File { path: path.to_owned(), why })?;
+    let mut documents = documents.into_iter();
+    let first = documents.next();
+    if let Some(second) = documents.next() {
+        return Err(SettingsError::Documents { path: path.to_owned(), line: second.line });
+    }
+    Ok(first.map_or(nothing, |document| document.value))
+}
+
+#[cfg(test)]
+mod tests;

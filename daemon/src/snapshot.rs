@@ -1,0 +1,172 @@
+//! What one look at the host found: every PF that can make VFs, with its VFs.
+//!
+//! Plain data. [`crate::observe`] fills it from the kernel, [`crate::plan`] reads it,
+//! [`crate::model`] says what it would look like after a step.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use conf::{DriverName, IfName, Mac, PciAddress, PciId, VfIndex};
+use serde::{Deserialize, Serialize};
+
+/// One look at the host.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Every physical function with an SR-IOV capability.
+    pub pfs: BTreeMap<PciAddress, Pf>,
+    /// Those that could not be read, and why.
+    #[serde(default)]
+    pub unreadable: BTreeMap<PciAddress, String>,
+    /// Whether the module `vfio-pci` is loaded or built in.
+    pub vfio_pci: bool,
+}
+
+/// A physical function with an SR-IOV capability.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pf {
+    /// Where it is.
+    pub address: PciAddress,
+    /// PCI vendor id.
+    pub vendor: PciId,
+    /// PCI device id.
+    pub device: PciId,
+    /// PCI device id of its VFs (`sriov_vf_device`).
+    pub vf_device: PciId,
+    /// The driver that is bound to it.
+    pub driver: Option<DriverName>,
+    /// Its netdev, when it has one in our network namespace.
+    pub netdev: Option<Netdev>,
+    /// Altnames of the netdev.
+    #[serde(default)]
+    pub altnames: Vec<String>,
+    /// The MAC burnt into it.
+    pub permanent_mac: Option<Mac>,
+    /// The largest MTU its driver takes, in bytes.
+    pub max_mtu: Option<u32>,
+    /// Link speed in Mbit/s, while it has a link.
+    pub speed: Option<u32>,
+    /// Its NUMA node.
+    pub numa_node: Option<u32>,
+    /// Its IOMMU group; none without an IOMMU.
+    pub iommu_group: Option<u32>,
+    /// The most VFs it can make (`sriov_totalvfs`).
+    pub total_vfs: u16,
+    /// How many it has now (`sriov_numvfs`).
+    pub num_vfs: u16,
+    /// Whether the kernel binds drivers to new VFs by itself (`sriov_drivers_autoprobe`).
+    pub autoprobe: bool,
+    /// Routing ids from the PF to VF 0 (`sriov_offset`).
+    pub offset: u16,
+    /// Routing ids from one VF to the next (`sriov_stride`).
+    pub stride: u16,
+    /// Why the machine's own traffic depends on it: "it carries the default route (by bond0)".
+    pub management: Option<String>,
+    /// Its VFs.
+    pub vfs: BTreeMap<VfIndex, Vf>,
+}
+
+/// A netdev in our network namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Netdev {
+    /// Its interface index.
+    pub index: u32,
+    /// Its name.
+    pub name: IfName,
+    /// Its MAC; none on InfiniBand.
+    pub mac: Option<Mac>,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// Whether it is administratively up (`IFF_UP`).
+    pub up: bool,
+    /// Whether it has a link.
+    pub carrier: bool,
+    /// Whether it speaks InfiniBand rather than Ethernet.
+    #[serde(default)]
+    pub infiniband: bool,
+}
+
+/// A virtual function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vf {
+    /// Where it is.
+    pub address: PciAddress,
+    /// The driver that is bound to it.
+    pub driver: Option<DriverName>,
+    /// The only driver that may bind to it (`driver_override`).
+    pub driver_override: Option<String>,
+    /// Its netdev, when it has one in our network namespace.
+    pub netdev: Option<Netdev>,
+    /// The MAC that the PF has assigned to it; zero when none, absent when the PF does not say.
+    pub admin_mac: Option<Mac>,
+    /// Its IOMMU group.
+    pub iommu_group: Option<u32>,
+    /// Who uses it.
+    pub user: Option<User>,
+}
+
+/// Who uses a VF, so that nothing may be done to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum User {
+    /// A container that a plugin attached it to.
+    Container {
+        /// The container's id.
+        container: String,
+        /// The interface's name in it.
+        interface: String,
+        /// `namespace/name` of the pod, where the runtime said so.
+        pod: Option<String>,
+    },
+    /// A plugin that works on it right now.
+    Verb {
+        /// Who holds its lock, as the lock tells it.
+        holder: String,
+    },
+    /// Somebody who took its netdev into another network namespace.
+    OtherNamespace,
+    /// A netdev that it is a port of: a bridge, a bond.
+    Port {
+        /// The upper netdev's name.
+        of: String,
+    },
+    /// A process that holds its VFIO group open.
+    Process {
+        /// Its process id.
+        pid: i32,
+        /// Its name (`/proc/PID/comm`).
+        name: String,
+    },
+}
+
+impl Pf {
+    /// The netdev's name, else the PCI address: what a person calls it.
+    pub fn label(&self) -> String {
+        match &self.netdev {
+            Some(netdev) => netdev.name.to_string(),
+            None => self.address.to_string(),
+        }
+    }
+
+    /// Its VFs that somebody uses.
+    pub fn users(&self) -> impl Iterator<Item = (VfIndex, &User)> {
+        self.vfs.iter().filter_map(|(index, vf)| Some((*index, vf.user.as_ref()?)))
+    }
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container { pod: Some(pod), interface, .. } => {
+                write!(f, "pod {pod} ({interface})")
+            }
+            Self::Container { container, interface, .. } => {
+                let short: String = container.chars().take(13).collect();
+                write!(f, "container {short} ({interface})")
+            }
+            Self::Verb { holder } => write!(f, "a plugin at work ({holder})"),
+            Self::OtherNamespace => f.write_str("another network namespace"),
+            Self::Port { of } => write!(f, "port of {of}"),
+            Self::Process { pid, name } => write!(f, "process {pid} ({name})"),
+        }
+    }
+}

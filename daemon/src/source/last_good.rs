@@ -1,0 +1,130 @@
+//! The last objects that could be used, on disk: `/var/lib/railhead/last-good.json`.
+//!
+//! They outlive a reboot, so that a typo that was made before one still stops nothing after it.
+//! They only serve [`Objects::keeping`]; an object that is gone from the source is gone.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use conf::object::Object;
+use conf::policy::Policy;
+use conf::pool::{CidrPool, IpPool};
+use ipam::Root;
+use ipam::durable::{self, FileError};
+use serde::{Deserialize, Serialize};
+
+use super::{Known, ObjectRef, Objects, Origin};
+
+/// The version of the format that is written.
+const VERSION: u32 = 1;
+
+/// The last good objects could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LastGoodError {
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is not what this railhead writes.
+    #[error(
+        "read {}: it holds no objects that this railhead can use; remove it, it is written anew",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    objects: Vec<StoredObject>,
+}
+
+/// One object.
+#[derive(Serialize, Deserialize)]
+struct StoredObject {
+    at: ObjectRef,
+    origin: Origin,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<i64>,
+    #[serde(flatten)]
+    spec: Spec,
+}
+
+/// What an object says.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Spec {
+    Policy(Policy),
+    IpPool(IpPool),
+    CidrPool(CidrPool),
+}
+
+/// The objects that were saved last; none when there are none.
+pub fn load(root: &Root) -> Result<Objects, LastGoodError> {
+    let path = path(root);
+    let Some(bytes) = durable::read_optional(&path)? else { return Ok(Objects::default()) };
+    let stored: Stored = serde_json::from_slice(&bytes)
+        .map_err(|source| LastGoodError::Damaged { path, source })?;
+    let known = stored.objects.into_iter().map(|stored| Known {
+        at: stored.at,
+        origin: stored.origin,
+        generation: stored.generation,
+        object: match stored.spec {
+            Spec::Policy(policy) => Object::Policy(policy),
+            Spec::IpPool(pool) => Object::IpPool(pool),
+            Spec::CidrPool(pool) => Object::CidrPool(pool),
+        },
+        kept: true,
+    });
+    Ok(Objects { known: known.collect(), ..Objects::default() })
+}
+
+/// Saves the objects of a snapshot; `false`, and nothing written, when they were saved already.
+pub fn save(root: &Root, objects: &Objects) -> Result<bool, LastGoodError> {
+    let path = path(root);
+    // By kind and name: to move an object to another place is no change.
+    let sorted: BTreeMap<&ObjectRef, &Known> =
+        objects.known.iter().map(|known| (&known.at, known)).collect();
+    let stored = Stored {
+        version: VERSION,
+        objects: sorted.into_values().filter_map(StoredObject::of).collect(),
+    };
+    let damaged = |source| LastGoodError::Damaged { path: path.clone(), source };
+    let mut bytes = serde_json::to_vec_pretty(&stored).map_err(damaged)?;
+    bytes.push(b'\n');
+    if durable::read_optional(&path)?.as_deref() == Some(bytes.as_slice()) {
+        return Ok(false);
+    }
+    durable::write_atomically(&path, &bytes)?;
+    Ok(true)
+}
+
+impl StoredObject {
+    /// What is kept of `known`: nothing when it is of a kind that is not acted upon.
+    fn of(known: &Known) -> Option<Self> {
+        let spec = match &known.object {
+            Object::Policy(policy) => Spec::Policy(policy.clone()),
+            Object::IpPool(pool) => Spec::IpPool(pool.clone()),
+            Object::CidrPool(pool) => Spec::CidrPool(pool.clone()),
+            Object::Unhandled { .. } => return None,
+        };
+        Some(Self {
+            at: known.at.clone(),
+            origin: known.origin.clone(),
+            generation: known.generation,
+            spec,
+        })
+    }
+}
+
+fn path(root: &Root) -> PathBuf {
+    root.state().join("last-good.json")
+}
+
+#[cfg(test)]
+mod tests;
