@@ -8,3 +8,5 @@
 //! Nothing here speaks Kubernetes, waits for the daemon or starts an async runtime.
 
 pub mod kernel;
+pub mod log;
+pub mod protocol;
