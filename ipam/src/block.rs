@@ -202,7 +202,9 @@ impl Blocks {
         if let Some(exclusion) = self.exclusions.get(after) {
             if exclusion.contains(span.last()) {
                 // Skips what lies wholly inside the exclusion.
-                return Some(self.grid.index_of(exclusion.last()).map_or(u64::MAX, |at| at.max(next)));
+                return Some(
+                    self.grid.index_of(exclusion.last()).map_or(u64::MAX, |at| at.max(next)),
+                );
             }
         }
         let excluded = after

@@ -25,6 +25,7 @@ pub mod clock;
 pub mod cooldown;
 pub mod durable;
 pub mod lease;
+pub mod nv_ipam;
 pub mod owner;
 pub mod paths;
 mod release;

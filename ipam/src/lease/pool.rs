@@ -43,7 +43,11 @@ impl WriteTxn<'_> {
     }
 
     /// Writes the pool's record.
-    pub(crate) fn put_pool(&mut self, pool: &PoolRef, record: &PoolRecord) -> Result<(), StoreError> {
+    pub(crate) fn put_pool(
+        &mut self,
+        pool: &PoolRef,
+        record: &PoolRecord,
+    ) -> Result<(), StoreError> {
         self.put_json(&key::pool(pool), record, || format!("the record of pool {pool}"))
     }
 }

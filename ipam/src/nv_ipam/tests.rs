@@ -1,0 +1,1 @@
+//! The plugin as its callers see it.
