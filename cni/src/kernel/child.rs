@@ -1,33 +1,40 @@
 //! Writes that a driver can hang, done by a child that can be left behind.
+//!
+//! A write to `sriov_numvfs`, `bind` or `unbind` returns when the driver has done its work. When
+//! its firmware does not answer, the writer hangs in the kernel, where no signal reaches it, and
+//! its locks are held until the write returns. So the writer is a child of its own, which holds
+//! nothing: past the deadline it is killed (which takes effect when the write returns) and left
+//! behind as a [`Straggler`].
+//!
+//! ```text
+//! parent                          child: /proc/self/exe sysfs-write PATH VALUE
+//!   poll(pipe, deadline) <------- "0\n", or the error number of open(2) or write(2)
+//! ```
 
-use std::path::Path;
-use std::process::ExitCode;
+mod supervise;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use super::Error;
+use super::{Cause, Errno, Error};
 
-/// Writes sysfs files in a short-lived child of this binary.
+pub use self::supervise::Straggler;
+pub(super) use self::supervise::run;
+
+/// The hidden verb of the child.
+const VERB: &str = "sysfs-write";
+
+/// Writes sysfs files, each in a short-lived child of this binary.
+///
+/// The binary's `main` must begin with [`serve`].
 #[derive(Debug, Clone)]
 pub struct Writer {
     deadline: Duration,
-}
-
-/// A child that hangs in the kernel.
-#[derive(Debug, Clone)]
-pub struct Straggler {
-    pid: u32,
-}
-
-impl Straggler {
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.pid
-    }
-
-    /// Whether the write has returned by now and the child is gone.
-    pub fn is_gone(&self) -> bool {
-        todo!()
-    }
 }
 
 impl Writer {
@@ -36,15 +43,87 @@ impl Writer {
         Self { deadline }
     }
 
-    /// Writes `value` to the existing file at `path`.
+    /// Writes `value` to the existing file at `path`, in one write(2).
     pub fn write(&self, path: &Path, value: &str) -> Result<(), Error> {
-        let _ = (path, value, self.deadline);
-        todo!()
+        self.try_write(path, value)
+            .map_err(|cause| Error::new("write", format!("{value:?} to {}", path.display()), cause))
+    }
+
+    fn try_write(&self, path: &Path, value: &str) -> Result<(), Cause> {
+        let mut child = Command::new("/proc/self/exe");
+        child.arg(VERB).arg(path).arg(value).env_clear();
+        let (status, said) = run(child, self.deadline)?;
+        let said = String::from_utf8_lossy(&said);
+        match said.trim_end().parse() {
+            Ok(0) => Ok(()),
+            Ok(errno) => Err(Errno::from_raw(errno).into()),
+            // Not a number: the binary does not begin with `serve`, or the child was killed.
+            Err(_) => Err(Cause::Program(format!("the writing child ended with {status}: {said}"))),
+        }
     }
 }
 
 /// Does the child's part when this process is such a child: call it first in `main`, and return
 /// what it returns. `None`: this is an ordinary run.
 pub fn serve() -> Option<ExitCode> {
-    todo!()
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != VERB {
+        return None;
+    }
+    let (Some(path), Some(value), None) = (arguments.next(), arguments.next(), arguments.next())
+    else {
+        return Some(ExitCode::from(2));
+    };
+    close_inherited();
+    let errno = match write_once(&path, &value) {
+        Ok(()) => 0,
+        Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
+    };
+    // When nobody listens any more there is nobody to tell.
+    let told = writeln!(io::stdout(), "{errno}");
+    Some(if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn write_once(path: &OsString, value: &OsString) -> io::Result<()> {
+    let written = File::options().write(true).open(path)?.write(value.as_bytes())?;
+    // sysfs takes a value whole or not at all.
+    if written == value.len() { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EIO)) }
+}
+
+/// Closes what the parent may have had open without O_CLOEXEC: a lock among it would outlive the
+/// parent with a write that hangs.
+fn close_inherited() {
+    #[expect(unsafe_code, reason = "neither std nor nix has close_range(2)")]
+    // SAFETY: nothing was opened by this process yet, so no descriptor above 2 is in use.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+    debug_assert_eq!(closed, 0, "close_range is as old as the oldest kernel supported");
+}
+
+/// A child that hangs in a write, of this process or of one that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stuck {
+    /// Its process id.
+    pub pid: u32,
+    /// The file that it writes.
+    pub path: PathBuf,
+}
+
+/// All children that are writing right now, whoever started them: what a daemon that was started
+/// again must know before it touches those devices.
+pub fn stragglers() -> Result<Vec<Stuck>, Error> {
+    let processes = fs::read_dir("/proc").map_err(|error| Error::new("list", "/proc", error))?;
+    // A process that ends meanwhile cannot be read, and is none of them.
+    Ok(processes.filter_map(|entry| stuck(&entry.ok()?.path())).collect())
+}
+
+fn stuck(process: &Path) -> Option<Stuck> {
+    let pid = process.file_name()?.to_str()?.parse().ok()?;
+    let line = fs::read(process.join("cmdline")).ok()?;
+    let mut words = line.split(|octet| *octet == 0);
+    let program = words.next()?;
+    if program != b"/proc/self/exe" || words.next()? != VERB.as_bytes() {
+        return None;
+    }
+    let path = OsString::from_vec(words.next()?.to_vec());
+    Some(Stuck { pid, path: path.into() })
 }

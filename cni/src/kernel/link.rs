@@ -1,10 +1,19 @@
-//! Network interfaces ("links"): what they are, and the verbs that change one.
+//! Network interfaces ("links"): what they are.
+//!
+//! The verbs that change one are in [`change`](self::change).
 
-use conf::{IfName, Mac, Mtu, PciAddress};
+mod change;
+pub(super) mod decode;
+
+use conf::{IfName, Mac, PciAddress};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 
 use super::netlink::Route;
-use super::netns::Netns;
-use super::{Change, Error};
+use super::{Cause, Errno, Error};
+
+pub use self::change::Moved;
+pub(super) use self::change::link_message;
 
 /// One network interface, as RTM_NEWLINK tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +40,9 @@ pub struct Link {
     pub up: bool,
     /// Up and with a carrier (IFF_RUNNING and IFF_LOWER_UP).
     pub carrier: bool,
-    /// IFF_PROMISC was set on it by an administrator.
+    /// An administrator made it promiscuous (IFF_PROMISC).
     pub promisc: bool,
-    /// IFF_ALLMULTI was set on it by an administrator.
+    /// An administrator made it take all multicast (IFF_ALLMULTI).
     pub allmulti: bool,
     /// How many users want it promiscuous (IFLA_PROMISCUITY).
     pub promiscuity: u32,
@@ -45,8 +54,6 @@ pub struct Link {
     pub master: Option<u32>,
     /// Its kind (IFLA_INFO_KIND): `veth`, `bridge`; a NIC has none.
     pub kind: Option<String>,
-    /// How many VFs it says it has (IFLA_NUM_VF), when asked about them.
-    pub num_vfs: Option<u32>,
 }
 
 /// A link layer (ARPHRD_*).
@@ -70,94 +77,67 @@ impl Link {
 
     /// The PCI function it belongs to.
     pub fn pci(&self) -> Option<PciAddress> {
-        todo!()
+        match self.parent_bus.as_deref() {
+            Some("pci") => self.parent_device.as_deref()?.parse().ok(),
+            _ => None,
+        }
     }
-}
-
-/// How far [`Route::move_and_rename`] came.
-#[derive(Debug)]
-#[must_use = "the link may have moved under its old name"]
-pub enum Moved {
-    /// It is in the other namespace and has the new name.
-    Renamed,
-    /// It is in the other namespace, under its old name: the new one is taken there (EEXIST), or
-    /// was refused.
-    NotRenamed(Error),
 }
 
 impl Route {
-    /// All links of the namespace, without VF information, by index.
+    /// All links of the namespace, by index; without VF information, which would make a message
+    /// per PF as large as its VFs are many.
     pub fn links(&mut self) -> Result<Vec<Link>, Error> {
-        todo!()
+        let mut links = self
+            .dump(&get(Vec::new()), |payload| decode::link(payload).map(Some))
+            .map_err(|cause| Error::new("list", "links", cause))?;
+        links.sort_by_key(|link| link.index);
+        Ok(links)
     }
+
     /// The link with this index; `None` when there is none.
     pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>, Error> {
-        let _ = index;
-        todo!()
+        let mut message = get(Vec::new());
+        if let RouteNetlinkMessage::GetLink(link) = &mut message {
+            link.header.index = index;
+        }
+        self.find(message).map_err(|cause| Error::new("read", format!("link {index}"), cause))
     }
+
     /// The link with this name or altname; `None` when there is none.
     pub fn link_by_name(&mut self, name: &IfName) -> Result<Option<Link>, Error> {
-        let _ = name;
-        todo!()
+        self.find(get(vec![LinkAttribute::IfName(name.to_string())]))
+            .map_err(|cause| Error::new("read", name, cause))
     }
-    /// The first link of this PCI function; `None` when it has none in this namespace.
+
+    /// The link of this PCI function with the least index; `None` when it has none in this
+    /// namespace.
     pub fn link_by_pci(&mut self, address: PciAddress) -> Result<Option<Link>, Error> {
-        let _ = address;
-        todo!()
+        Ok(self.links()?.into_iter().find(|link| link.pci() == Some(address)))
     }
-    /// Sets a link up.
-    pub fn set_up(&mut self, index: u32) -> Result<(), Error> {
-        let _ = index;
-        todo!()
+
+    fn find(&mut self, message: RouteNetlinkMessage) -> Result<Option<Link>, Cause> {
+        match self.ask(message, decode::link) {
+            Ok(link) => Ok(Some(link)),
+            Err(Cause::Errno { errno: Errno::ENODEV, .. }) => Ok(None),
+            Err(cause) => Err(cause),
+        }
     }
-    /// Sets a link down.
-    pub fn set_down(&mut self, index: u32) -> Result<(), Error> {
-        let _ = index;
-        todo!()
+
+    /// The name of a link for an error's text. Asked only when something has failed: a verb that
+    /// succeeds costs one request.
+    pub(super) fn name_of(&mut self, index: u32) -> String {
+        match self.link_by_index(index) {
+            Ok(Some(link)) => link.name,
+            Ok(None) | Err(_) => format!("link {index}"),
+        }
     }
-    /// Sets a link's MTU.
-    pub fn set_mtu(&mut self, index: u32, mtu: Mtu) -> Result<(), Error> {
-        let _ = (index, mtu);
-        todo!()
-    }
-    /// Sets a link's MAC address.
-    pub fn set_mac(&mut self, index: u32, mac: Mac) -> Result<(), Error> {
-        let _ = (index, mac);
-        todo!()
-    }
-    /// Renames a link, up or down.
-    pub fn rename(&mut self, index: u32, name: &IfName) -> Result<(), Error> {
-        let _ = (index, name);
-        todo!()
-    }
-    /// Moves a link to another namespace and renames it, in one request.
-    pub fn move_and_rename(
-        &mut self,
-        index: u32,
-        netns: &Netns,
-        name: &IfName,
-    ) -> Result<Moved, Error> {
-        let _ = (index, netns, name);
-        todo!()
-    }
-    /// Takes back what an administrator set: IFF_PROMISC and IFF_ALLMULTI.
-    pub fn set_promiscuity_off(&mut self, index: u32) -> Result<(), Error> {
-        let _ = index;
-        todo!()
-    }
-    /// Gives a link another name besides its own.
-    pub fn add_altname(&mut self, index: u32, altname: &str) -> Result<Change, Error> {
-        let _ = (index, altname);
-        todo!()
-    }
-    /// Takes an altname away.
-    pub fn remove_altname(&mut self, index: u32, altname: &str) -> Result<Change, Error> {
-        let _ = (index, altname);
-        todo!()
-    }
-    /// Deletes a (virtual) link.
-    pub fn delete_link(&mut self, index: u32) -> Result<Change, Error> {
-        let _ = index;
-        todo!()
-    }
+}
+
+/// RTM_GETLINK without statistics.
+fn get(mut attributes: Vec<LinkAttribute>) -> RouteNetlinkMessage {
+    attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    let mut message = LinkMessage::default();
+    message.attributes = attributes;
+    RouteNetlinkMessage::GetLink(message)
 }

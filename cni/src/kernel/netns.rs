@@ -1,44 +1,76 @@
 //! Network namespaces.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::thread;
 
-use super::Error;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+use nix::sys::stat::fstat;
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
+
+use super::{Cause, Errno, Error};
 
 /// A network namespace, kept alive by an open file.
 #[derive(Debug)]
 pub struct Netns {
     file: OwnedFd,
+    name: String,
 }
 
 impl Netns {
-    /// The namespace bound to `path` (`/run/netns/NAME`, `/proc/PID/ns/net`).
+    /// The namespace bound to `path` (`/run/netns/NAME`, `/proc/PID/ns/net`). Anything that is not
+    /// a network namespace is EINVAL, a path that leads nowhere ENOENT.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let _ = path;
-        todo!()
+        let name = path.display().to_string();
+        // O_NONBLOCK: whatever lies there, a FIFO for one, must not hold us up.
+        let opened = File::options()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
+            .open(path)
+            .map_err(Cause::from)
+            .and_then(|file| check(file.as_fd()).map(|()| file));
+        match opened {
+            Ok(file) => Ok(Self { file: file.into(), name }),
+            Err(cause) => Err(Error::new("open", format!("network namespace {name}"), cause)),
+        }
     }
 
     /// The calling thread's namespace.
     pub fn current() -> Result<Self, Error> {
-        todo!()
+        Self::open(Path::new("/proc/thread-self/ns/net"))
     }
 
     /// The namespace of a process.
     pub fn of_process(pid: u32) -> Result<Self, Error> {
-        let _ = pid;
-        todo!()
+        Self::open(Path::new(&format!("/proc/{pid}/ns/net")))
     }
 
     /// The number that the kernel never gives to another namespace until the next boot
     /// (`SO_NETNS_COOKIE`); inode numbers are reused.
     pub fn cookie(&self) -> Result<u64, Error> {
-        todo!()
+        enter(self, || {
+            let socket =
+                socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
+                    .map_err(|errno| self.error("open a socket in", errno))?;
+            cookie_of(socket.as_fd())
+        })?
     }
 
-    /// Whether both are the same namespace.
+    /// Whether both are the same namespace. Both are open, so their inode numbers are theirs.
     pub fn is_same(&self, other: &Self) -> Result<bool, Error> {
-        let _ = other;
-        todo!()
+        let [own, others] = [self, other].map(|netns| {
+            fstat(&netns.file)
+                .map(|stat| (stat.st_dev, stat.st_ino))
+                .map_err(|errno| netns.error("stat", errno))
+        });
+        Ok(own? == others?)
+    }
+
+    fn error(&self, verb: &'static str, cause: impl Into<Cause>) -> Error {
+        Error::new(verb, format!("network namespace {}", self.name), cause)
     }
 }
 
@@ -48,8 +80,75 @@ impl AsFd for Netns {
     }
 }
 
-/// Runs `inside` in `netns`; the calling thread never leaves its own namespace.
+/// Runs `inside` in `netns`.
+///
+/// It runs on a thread of its own, which ends with it: the caller never leaves its namespace, and
+/// there is nothing to restore that could fail to be, whatever happens in there. A panic goes on
+/// in the caller. Sockets opened inside go on belonging to `netns`.
 pub fn enter<T: Send>(netns: &Netns, inside: impl FnOnce() -> T + Send) -> Result<T, Error> {
-    let _ = (netns, inside);
-    todo!()
+    thread::scope(|scope| {
+        let visit = thread::Builder::new()
+            .name("netns".to_owned())
+            .spawn_scoped(scope, || setns(netns, CloneFlags::CLONE_NEWNET).map(|()| inside()))
+            .map_err(|error| netns.error("start a thread for", error))?;
+        match visit.join() {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(errno)) => Err(netns.error("enter", errno)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
+
+/// The cookie of the namespace that a socket belongs to.
+pub(super) fn cookie_of(socket: BorrowedFd<'_>) -> Result<u64, Error> {
+    let mut cookie = 0u64;
+    let mut length = libc::socklen_t::try_from(size_of_val(&cookie)).unwrap_or_default();
+    #[expect(unsafe_code, reason = "nix does not have SO_NETNS_COOKIE")]
+    // SAFETY: the kernel writes at most `length` octets, the size of `cookie`, and both outlive
+    // the call.
+    let outcome = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    match Errno::result(outcome) {
+        Ok(_) => Ok(cookie),
+        Err(errno) => Err(Error::new("read", "SO_NETNS_COOKIE", errno)),
+    }
+}
+
+/// The namespace that a socket belongs to.
+pub(super) fn of_socket(socket: BorrowedFd<'_>) -> Result<Netns, Error> {
+    #[expect(unsafe_code, reason = "an ioctl that nix does not have")]
+    // SAFETY: SIOCGSKNS takes no argument, and returns a new descriptor that nobody else owns.
+    let outcome = unsafe {
+        Errno::result(libc::ioctl(socket.as_raw_fd(), SIOCGSKNS))
+            .map(|descriptor| OwnedFd::from_raw_fd(descriptor))
+    };
+    match outcome {
+        Ok(file) => Ok(Netns { file, name: "of a socket".to_owned() }),
+        Err(errno) => Err(Error::new("find", "the network namespace of a socket", errno)),
+    }
+}
+
+/// Whether an open file is a network namespace: on nsfs, and of the right kind.
+fn check(file: BorrowedFd<'_>) -> Result<(), Cause> {
+    let not_one = |detail: &str| Cause::Errno { errno: Errno::EINVAL, detail: detail.to_owned() };
+    if fstatfs(file)?.filesystem_type() != NSFS_MAGIC {
+        return Err(not_one("not a namespace"));
+    }
+    #[expect(unsafe_code, reason = "an ioctl that nix does not have")]
+    // SAFETY: NS_GET_NSTYPE takes no argument and writes nothing; the descriptor is open.
+    let kind = unsafe { libc::ioctl(file.as_raw_fd(), libc::NS_GET_NSTYPE) };
+    match Errno::result(kind)? {
+        libc::CLONE_NEWNET => Ok(()),
+        _ => Err(not_one("a namespace, but not a network namespace")),
+    }
+}
+
+/// The namespace of a socket, as a file (include/uapi/linux/sockios.h).
+const SIOCGSKNS: libc::Ioctl = 0x894c;

@@ -1,11 +1,19 @@
 //! IP routes.
 
+mod wire;
+
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, Parseable};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 
-use super::netlink::Route;
-use super::{Change, Error};
+use super::netlink::{Route, malformed};
+use super::{Cause, Change, Errno, Error};
+
+/// RT_TABLE_MAIN.
+const MAIN: u32 = 254;
 
 /// One IP route through one link. `None`: the kernel's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +22,7 @@ pub struct IpRoute {
     pub destination: IpNetwork,
     /// Through which link.
     pub index: u32,
-    /// Through which router.
+    /// Through which router; of the destination's family.
     pub gateway: Option<IpAddr>,
     /// The router is reached directly although no route says so (RTNH_F_ONLINK).
     pub onlink: bool,
@@ -22,9 +30,9 @@ pub struct IpRoute {
     pub source: Option<IpAddr>,
     /// Routing table; `None`: main.
     pub table: Option<u32>,
-    /// Scope, as in rtnetlink(7); `None`: universe with a gateway, else link.
+    /// Scope, as in rtnetlink(7); `None`: universe with a gateway, else link. IPv6 has none.
     pub scope: Option<u8>,
-    /// Metric.
+    /// Metric; `None`: 0 for IPv4, 1024 for IPv6.
     pub priority: Option<u32>,
     /// Path MTU, bytes.
     pub mtu: Option<u32>,
@@ -48,27 +56,92 @@ impl IpRoute {
             advmss: None,
         }
     }
+
+    /// Whether it is what `wanted` asks for: equal in what `wanted` says, whatever the rest.
+    pub fn satisfies(&self, wanted: &Self) -> bool {
+        fn same<T: PartialEq>(wanted: Option<T>, found: Option<T>) -> bool {
+            wanted.is_none() || wanted == found
+        }
+        let network = |route: &Self| (route.destination.network(), route.destination.prefix());
+        network(self) == network(wanted)
+            && self.index == wanted.index
+            && self.gateway == wanted.gateway
+            && self.table.unwrap_or(MAIN) == wanted.table.unwrap_or(MAIN)
+            && same(wanted.source, self.source)
+            && (wanted.destination.is_ipv6() || same(wanted.scope, self.scope))
+            && same(wanted.priority, self.priority)
+            && same(wanted.mtu, self.mtu)
+            && same(wanted.advmss, self.advmss)
+    }
 }
 
 impl Route {
     /// Routes of both families in all tables that lead through one link, without those that the
     /// kernel keeps itself (local, broadcast, multicast).
     pub fn routes(&mut self, index: u32) -> Result<Vec<IpRoute>, Error> {
-        let _ = index;
-        todo!()
+        // The kernel filters, where it can: it knows the link, and needs no more.
+        let mut message = RouteMessage::default();
+        message.attributes.push(RouteAttribute::Oif(index));
+        match self.dump_routes(message, |route| route.index == index) {
+            Ok(routes) => Ok(routes),
+            Err(cause) => Err(self.failed(index, "list", "routes", cause)),
+        }
     }
-    /// All routes of the namespace in the main table with prefix length 0.
+
+    /// All default routes of the namespace's main table. One with several next hops gives one
+    /// entry for each.
     pub fn default_routes(&mut self) -> Result<Vec<IpRoute>, Error> {
-        todo!()
+        let mut message = RouteMessage::default();
+        message.attributes.push(RouteAttribute::Table(MAIN));
+        self.dump_routes(message, |route| {
+            route.destination.prefix() == 0 && route.table == Some(MAIN)
+        })
+        .map_err(|cause| Error::new("list", "default routes", cause))
     }
-    /// Adds a route.
+
+    /// Adds a route. The same route there already is [`Change::Same`]; another one to the same
+    /// destination with the same metric is EEXIST.
     pub fn add_route(&mut self, route: &IpRoute) -> Result<Change, Error> {
-        let _ = route;
-        todo!()
+        let message = RouteNetlinkMessage::NewRoute(wire::message(route));
+        let Err(cause) = self.change(message, NLM_F_CREATE | NLM_F_EXCL) else {
+            return Ok(Change::Changed);
+        };
+        let exists = matches!(cause, Cause::Errno { errno: Errno::EEXIST, .. });
+        if exists && self.routes(route.index)?.iter().any(|found| found.satisfies(route)) {
+            return Ok(Change::Same);
+        }
+        Err(Error::new("add", format!("route {}", self.described(route)), cause))
     }
+
     /// Removes a route.
     pub fn remove_route(&mut self, route: &IpRoute) -> Result<Change, Error> {
-        let _ = route;
-        todo!()
+        let message = RouteNetlinkMessage::DelRoute(wire::message(route));
+        match self.change(message, 0) {
+            Ok(()) => Ok(Change::Changed),
+            Err(Cause::Errno { errno: Errno::ESRCH, .. }) => Ok(Change::Same),
+            Err(cause) => {
+                Err(Error::new("remove", format!("route {}", self.described(route)), cause))
+            }
+        }
+    }
+
+    fn dump_routes(
+        &mut self,
+        message: RouteMessage,
+        wanted: impl Fn(&IpRoute) -> bool,
+    ) -> Result<Vec<IpRoute>, Cause> {
+        let found = self.dump(&RouteNetlinkMessage::GetRoute(message), |payload| {
+            let message = RouteMessage::parse(payload).map_err(malformed)?;
+            Ok(Some(wire::routes(&message)))
+        })?;
+        Ok(found.into_iter().flatten().filter(wanted).collect())
+    }
+
+    /// In the words of `ip route`.
+    fn described(&mut self, route: &IpRoute) -> String {
+        let via = route.gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default();
+        let dev = self.name_of(route.index);
+        let table = route.table.map(|table| format!(" table {table}")).unwrap_or_default();
+        format!("{}{via} dev {dev}{table}", route.destination)
     }
 }

@@ -1,9 +1,12 @@
 //! `/proc/sys/net` of one namespace.
 
+use std::fs;
+use std::path::PathBuf;
+
 use conf::IfName;
 
-use super::netns::Netns;
-use super::{Change, Error};
+use super::netns::{self, Netns};
+use super::{Cause, Change, Error};
 
 /// The IP family that a key belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,12 +29,35 @@ pub struct Setting {
 }
 
 /// Sets `settings` of the interface in `netns`, in order; what is so already is not written.
-/// The result has one entry for each.
+/// The result has one entry for each: a kernel without IPv6 has none of its keys (ENOENT).
 pub fn set(
     netns: &Netns,
     name: &IfName,
     settings: &[Setting],
 ) -> Result<Vec<Result<Change, Error>>, Error> {
-    let _ = (netns, name, settings);
-    todo!()
+    // The kernel shows the settings of the namespace of the thread that looks.
+    netns::enter(netns, || settings.iter().map(|setting| set_one(name, setting)).collect())
+}
+
+fn set_one(name: &IfName, setting: &Setting) -> Result<Change, Error> {
+    let path = setting.path(name);
+    let error = |verb, cause: Cause| Error::new(verb, path.display(), cause);
+    let now = fs::read_to_string(&path).map_err(|cause| error("read", cause.into()))?;
+    let wanted = setting.value.to_string();
+    if now.trim_end() == wanted {
+        return Ok(Change::Same);
+    }
+    fs::write(&path, wanted).map_err(|cause| error("write", cause.into()))?;
+    Ok(Change::Changed)
+}
+
+impl Setting {
+    fn path(&self, name: &IfName) -> PathBuf {
+        let family = match self.family {
+            Family::Ipv4 => "ipv4",
+            Family::Ipv6 => "ipv6",
+        };
+        // A path, not a dotted key: an interface's name may have dots.
+        ["/proc/sys/net", family, "conf", name.as_str(), self.key].iter().collect()
+    }
 }

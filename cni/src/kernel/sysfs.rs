@@ -1,12 +1,18 @@
-//! PCI functions in sysfs.
+//! PCI functions in sysfs: what they are.
+//!
+//! Reading some files takes the device's lock, which a write that hangs holds: `sriov_numvfs`
+//! (`sriov_numvfs_show`, drivers/pci/iov.c) and `driver_override`. The first is not read at all,
+//! the VFs are counted instead; the second not by [`Sysfs::function_while_stuck`].
+
+mod read;
+mod write;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use conf::{DriverName, IfName, PciAddress, PciId, VfIndex};
 
-use super::child::Writer;
-use super::{Change, Error};
+use super::Error;
 
 /// A sysfs tree: the kernel's, or one that a test made.
 #[derive(Debug, Clone)]
@@ -33,11 +39,12 @@ pub struct Function {
     pub numa_node: Option<u32>,
     /// IOMMU group.
     pub iommu_group: Option<u32>,
-    /// Its netdevs in the namespace of the sysfs mount. A name that [`IfName`] refuses is left out.
+    /// Its netdevs that are in the namespace of the sysfs mount. A name that [`IfName`] refuses is
+    /// left out; netlink has it.
     pub net: Vec<IfName>,
     /// Its PF, when it is a VF.
     pub physfn: Option<PciAddress>,
-    /// Its SR-IOV capability, when it is a PF that can have VFs.
+    /// Its SR-IOV capability, when it has one.
     pub sriov: Option<Sriov>,
     /// Its VFs.
     pub virtfns: BTreeMap<VfIndex, PciAddress>,
@@ -46,9 +53,9 @@ pub struct Function {
 /// The SR-IOV capability of a PF.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sriov {
-    /// How many VFs it can have (`sriov_totalvfs`).
+    /// How many VFs it can have (`sriov_totalvfs`); 0 where the firmware allows none.
     pub total: u16,
-    /// How many it has (`sriov_numvfs`).
+    /// How many it has: its `virtfnN` links.
     pub num: u16,
     /// Whether new VFs are bound to their driver at once (`sriov_drivers_autoprobe`).
     pub autoprobe: bool,
@@ -83,70 +90,63 @@ impl Sysfs {
         &self.root
     }
 
-    /// All PCI functions, in order of address.
+    /// All PCI functions, in order of address. A kernel without PCI has none.
     pub fn pci_functions(&self) -> Result<Vec<PciAddress>, Error> {
-        todo!()
+        let mut functions: Vec<PciAddress> =
+            read::names(&self.pci_devices())?.iter().filter_map(|name| name.parse().ok()).collect();
+        functions.sort();
+        Ok(functions)
     }
+
     /// One PCI function; `None` when there is none at this address.
     pub fn function(&self, address: PciAddress) -> Result<Option<Function>, Error> {
-        let _ = address;
-        todo!()
+        let Some(mut function) = self.function_while_stuck(address)? else { return Ok(None) };
+        function.driver_override = read::driver_override(&self.directory(address))?;
+        Ok(Some(function))
     }
-    /// The functions that can have VFs, in order of address; what cannot be read is its own error.
+
+    /// The same without [`Function::driver_override`]: reads nothing that a write which hangs in
+    /// the function's driver, or its PF's, would hang too.
+    pub fn function_while_stuck(&self, address: PciAddress) -> Result<Option<Function>, Error> {
+        read::function(&self.directory(address), address)
+    }
+
+    /// The functions with an SR-IOV capability, in order of address; what cannot be read is its
+    /// own error and does not hide the others.
     pub fn physical_functions(
         &self,
     ) -> Result<BTreeMap<PciAddress, Result<Function, Error>>, Error> {
-        todo!()
+        let mut found = BTreeMap::new();
+        for address in self.pci_functions()? {
+            if !self.directory(address).join("sriov_totalvfs").exists() {
+                continue;
+            }
+            if let Some(function) = self.function(address).transpose() {
+                found.insert(address, function);
+            }
+        }
+        Ok(found)
     }
+
     /// The PF of a VF; `None` when it is not a VF or not there.
     pub fn pf_of(&self, vf: PciAddress) -> Result<Option<PciAddress>, Error> {
-        let _ = vf;
-        todo!()
+        read::linked(&self.directory(vf).join("physfn"))
     }
+
     /// Which VF of `pf` it is; `None` when it is none of them.
     pub fn vf_index(&self, pf: PciAddress, vf: PciAddress) -> Result<Option<VfIndex>, Error> {
-        let _ = (pf, vf);
-        todo!()
+        let vfs = read::virtfns(&self.directory(pf))?;
+        Ok(vfs.into_iter().find(|(_, address)| *address == vf).map(|(index, _)| index))
     }
-    /// Sets how many VFs a PF has, in a child process with a deadline. The kernel demands zero
-    /// before another count (EBUSY).
-    pub fn set_numvfs(&self, writer: &Writer, pf: PciAddress, count: u16) -> Result<(), Error> {
-        let _ = (writer, pf, count);
-        todo!()
+
+    fn pci_devices(&self) -> PathBuf {
+        self.root.join("bus/pci/devices")
     }
-    /// Sets whether new VFs of a PF are bound at once.
-    pub fn set_autoprobe(&self, pf: PciAddress, on: bool) -> Result<Change, Error> {
-        let _ = (pf, on);
-        todo!()
-    }
-    /// Names the only driver that may bind to a function; `None` lifts the restriction.
-    pub fn set_driver_override(
-        &self,
-        function: PciAddress,
-        driver: Option<&DriverName>,
-    ) -> Result<Change, Error> {
-        let _ = (function, driver);
-        todo!()
-    }
-    /// Binds a driver to a function, in a child process with a deadline.
-    pub fn bind(
-        &self,
-        writer: &Writer,
-        function: PciAddress,
-        driver: &DriverName,
-    ) -> Result<Change, Error> {
-        let _ = (writer, function, driver);
-        todo!()
-    }
-    /// Takes a function from its driver, in a child process with a deadline.
-    pub fn unbind(&self, writer: &Writer, function: PciAddress) -> Result<Change, Error> {
-        let _ = (writer, function);
-        todo!()
-    }
-    /// Lets the kernel look for a driver of a function (`drivers_probe`), in a child process with
-    /// a deadline. Says nothing of whether one was found: read the function again.
-    pub fn probe(&self, writer: &Writer, function: PciAddress) -> Result<(), Error> {
-        let _ = (writer, function);
-        todo!()
+
+    fn directory(&self, address: PciAddress) -> PathBuf {
+        self.pci_devices().join(address.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

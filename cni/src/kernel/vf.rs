@@ -1,11 +1,24 @@
 //! VFs as their PF has them: IFLA_VFINFO_LIST.
+//!
+//! A PF's answer grows by some 200 octets a VF, and an attribute holds 64 KiB at most: beyond some
+//! 270 to 330 VFs the kernel tells of some of them only, and older kernels answer EMSGSIZE for an
+//! InfiniBand PF with 16. Either is [`Cause::VfInfoTooBig`], for the caller to go another way.
+
+mod change;
+mod decode;
 
 use std::collections::BTreeMap;
 
 use conf::{Guid, LinkState, Mac, OnOff, VfIndex, VlanId, VlanProto, VlanQos};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask};
 
-use super::Error;
+use self::decode::Listed;
+use super::link::link_message;
 use super::netlink::Route;
+use super::{Cause, Errno, Error};
+
+pub use self::change::VfChange;
 
 /// What the PF's driver reports of one VF. `None`: it does not report it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,72 +52,59 @@ pub struct VfConfig {
     pub port_guid: Option<Guid>,
 }
 
-/// What to set of one VF; `None` is left as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct VfChange {
-    /// The MAC that the PF assigns; zero takes the assignment back.
-    pub mac: Option<Mac>,
-    /// VLAN id, priority and protocol.
-    pub vlan: Option<(VlanId, VlanQos, VlanProto)>,
-    /// Least and greatest bandwidth, Mbit/s; 0: none.
-    pub rate: Option<(u32, u32)>,
-    /// Spoof check.
-    pub spoofchk: Option<OnOff>,
-    /// Trust.
-    pub trust: Option<OnOff>,
-    /// Link state policy.
-    pub link_state: Option<LinkState>,
-    /// InfiniBand node GUID.
-    pub node_guid: Option<Guid>,
-    /// InfiniBand port GUID.
-    pub port_guid: Option<Guid>,
-}
-
-impl VfChange {
-    /// Whether it asks for nothing.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// What of it `now` does not have yet. After a failed [`Route::set_vf`] of a change that was
-    /// all needed, the first attribute that is still needed is the one that was refused.
-    #[must_use]
-    pub fn needed(&self, now: &VfConfig) -> Self {
-        let _ = now;
-        todo!()
-    }
-
-    /// The change that sets what this one sets back to what `before` had.
-    #[must_use]
-    pub fn undoing(&self, before: &VfConfig) -> Self {
-        let _ = before;
-        todo!()
-    }
-}
-
-impl std::fmt::Display for VfChange {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let _ = f;
-        todo!()
-    }
-}
-
 impl Route {
-    /// One VF of the PF with this link index; `None` when the PF reports no such VF.
+    /// One VF of the PF with this link index; `None` when the PF reports no such VF. What the
+    /// others have is not even looked at.
     pub fn vf(&mut self, pf_index: u32, vf: VfIndex) -> Result<Option<VfConfig>, Error> {
-        let _ = (pf_index, vf);
-        todo!()
+        let mut listed = self.vf_list(pf_index, |index| index == vf)?;
+        match listed.found.remove(&vf) {
+            None if !listed.complete => Err(self.too_big(pf_index)),
+            found => Ok(found),
+        }
     }
 
     /// All VFs of the PF with this link index.
     pub fn vfs(&mut self, pf_index: u32) -> Result<BTreeMap<VfIndex, VfConfig>, Error> {
-        let _ = pf_index;
-        todo!()
+        let listed = self.vf_list(pf_index, |_| true)?;
+        if listed.complete { Ok(listed.found) } else { Err(self.too_big(pf_index)) }
     }
 
     /// Sets attributes of one VF, in one request.
+    ///
+    /// The kernel applies them in the order MAC, VLAN, rate, spoofchk, link state, trust, node
+    /// GUID, port GUID, and stops at the first that the driver refuses: those before it stay. See
+    /// [`VfChange::needed`] to find the one and [`VfChange::undoing`] to go back.
     pub fn set_vf(&mut self, pf_index: u32, vf: VfIndex, change: &VfChange) -> Result<(), Error> {
-        let _ = (pf_index, vf, change);
-        todo!()
+        if change.is_empty() {
+            return Ok(());
+        }
+        let message = link_message(pf_index, vec![LinkAttribute::VfInfoList(change.wire(vf))]);
+        self.change(RouteNetlinkMessage::SetLink(message), 0).map_err(|cause| {
+            let object = format!("VF {vf} of {}: {change}", self.name_of(pf_index));
+            Error::new("set", object, cause)
+        })
+    }
+
+    fn vf_list(
+        &mut self,
+        pf_index: u32,
+        wanted: impl Fn(VfIndex) -> bool,
+    ) -> Result<Listed, Error> {
+        let mask = vec![LinkExtentMask::Vf, LinkExtentMask::SkipStats];
+        let message = link_message(pf_index, vec![LinkAttribute::ExtMask(mask)]);
+        self.ask(RouteNetlinkMessage::GetLink(message), |payload| decode::vfs(payload, wanted))
+            .map_err(|cause| match cause {
+                Cause::Errno { errno: Errno::EMSGSIZE, .. } => Cause::VfInfoTooBig,
+                other => other,
+            })
+            .map_err(|cause| self.unreadable(pf_index, cause))
+    }
+
+    fn too_big(&mut self, pf_index: u32) -> Error {
+        self.unreadable(pf_index, Cause::VfInfoTooBig)
+    }
+
+    fn unreadable(&mut self, pf_index: u32, cause: Cause) -> Error {
+        Error::new("read", format!("VFs of {}", self.name_of(pf_index)), cause)
     }
 }

@@ -1,16 +1,27 @@
 //! VFIO groups: functions that are given to user space.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use super::{Errno, Error};
 
 /// The device file of a group, under `dev` (`/dev`).
 pub fn group_path(dev: &Path, group: u32) -> PathBuf {
     dev.join("vfio").join(group.to_string())
 }
 
-/// Whether someone has the group open.
+/// Whether someone has the group, or a device of it, open.
+///
+/// A group can be open once (`vfio_group_fops_open`, drivers/vfio/group.c), so the question is
+/// asked by opening it, for the time that takes: someone who opens it in that moment gets EBUSY.
+/// Ask only before a step that would take the device from them anyway. A group without file is
+/// nobody's.
 pub fn is_busy(dev: &Path, group: u32) -> Result<bool, Error> {
-    let _ = (dev, group);
-    todo!()
+    let path = group_path(dev, group);
+    let opened = File::options().read(true).write(true).open(&path);
+    match opened.map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)) {
+        Ok(_) | Err(Errno::ENOENT | Errno::ENODEV | Errno::ENXIO) => Ok(false),
+        Err(Errno::EBUSY) => Ok(true),
+        Err(errno) => Err(Error::new("open", path.display(), errno)),
+    }
 }
