@@ -168,6 +168,13 @@ if ! has_target; then
     rustup target add $target
 fi
 
+for component in rustfmt clippy; do
+    ! cargo ${component#rust} --version >/dev/null 2>&1 || continue
+    has rustup || fail "cargo ${component#rust} is missing, and rustup, which could bring it, too"
+    say "adding $component"
+    rustup component add $component
+done
+
 if [ ! -x "$lab/bin/cnitool" ]; then
     say "building cnitool $cnitool"
     CGO_ENABLED=0 GOBIN=$lab/bin go install "github.com/containernetworking/cni/cnitool@$cnitool"

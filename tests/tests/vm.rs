@@ -3,6 +3,11 @@
 //! All of them run in one virtual machine and each is reported as it ends. When the machine cannot run, that is a
 //! failure; a tree in which nobody noticed that half of the tests never ran would be worse. `RAILHEAD_SKIP_VM=1`
 //! leaves them out, and says so.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it reports to the person who runs it"
+)]
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
 //! The lab's command: `test [FILTER]`, `shell`, `demo`, `bench`.
+#![expect(clippy::print_stderr, reason = "it reports to the person who runs it")]
 
 use std::process::ExitCode;
 

@@ -114,6 +114,10 @@ fn predictable(address: &str) -> String {
 }
 
 /// Starts a program and reaps until it ends. An end by a signal is told.
+#[expect(
+    clippy::zombie_processes,
+    reason = "the loop below reaps it, with everybody else's orphans"
+)]
 fn supervise(command: &mut Command) {
     let child = command.spawn().expect("start the runner");
     let child = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));

@@ -1,15 +1,17 @@
 //! Running programs: each call, its output and its exit status are in the transcript.
 
 use std::fmt::Write as _;
-use std::io::{Read, Write as _};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
+pub use self::running::Running;
 use super::transcript;
-use super::wait;
+
+mod running;
+mod stream;
 
 /// A program may take this long unless it is given another deadline.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -99,30 +101,22 @@ impl Program {
         call + &words.join(" ")
     }
 
-    /// Starts it in the background, with output to files that are read when it ends.
+    /// Starts it in the background.
+    #[track_caller]
     pub fn start(self) -> Running {
-        let call = self.call();
-        let mut child = self.spawn(&call);
-        transcript::log(format!("$ {call} &"));
-        let stdout = collect(child.stdout.take().expect("piped"));
-        let stderr = collect(child.stderr.take().expect("piped"));
-        Running { call, child: Some(child), stdout, stderr, started: Instant::now() }
+        transcript::log(format!("$ {} &", self.call()));
+        self.spawn()
     }
 
     /// Runs it to its end.
     #[track_caller]
     pub fn run(self) -> Output {
-        let deadline = self.deadline;
-        let call = self.call();
-        let mut child = self.spawn(&call);
-        let started = Instant::now();
-        let stdout = collect(child.stdout.take().expect("piped"));
-        let stderr = collect(child.stderr.take().expect("piped"));
-        Running { call, child: Some(child), stdout, stderr, started }.finish(deadline)
+        self.spawn().finish(self.deadline)
     }
 
     #[track_caller]
-    fn spawn(&self, call: &str) -> Child {
+    fn spawn(&self) -> Running {
+        let call = self.call();
         let (program, arguments) = self.words.split_first().expect("a program to run");
         let mut command = Command::new(program);
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -135,80 +129,7 @@ impl Program {
             // closes its input is no failure of ours.
             std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
         }
-        child
-    }
-}
-
-/// A program in the background. Dropped: killed.
-#[derive(Debug)]
-pub struct Running {
-    call: String,
-    child: Option<Child>,
-    stdout: std::sync::mpsc::Receiver<String>,
-    stderr: std::sync::mpsc::Receiver<String>,
-    started: Instant,
-}
-
-impl Running {
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("runs until finished").id()
-    }
-
-    /// Whether it runs still.
-    pub fn is_alive(&mut self) -> bool {
-        let child = self.child.as_mut().expect("runs until finished");
-        child.try_wait().expect("wait for a child").is_none()
-    }
-
-    /// Sends a signal, like `TERM`.
-    #[track_caller]
-    pub fn signal(&self, name: &str) {
-        run(&format!("kill -{name} {}", self.pid())).ok();
-    }
-
-    /// Waits for its end. Kills it past the deadline, and panics.
-    #[track_caller]
-    pub fn finish(mut self, deadline: Duration) -> Output {
-        let mut child = self.child.take().expect("runs until finished");
-        let status = wait::within(deadline.saturating_sub(self.started.elapsed()), || {
-            child.try_wait().expect("wait for a child")
-        });
-        let took = self.started.elapsed();
-        let late = status.is_none();
-        if late {
-            child.kill().expect("kill a child");
-        }
-        let status = match status {
-            Some(status) => status,
-            None => child.wait().expect("wait for a child"),
-        };
-        use std::os::unix::process::ExitStatusExt;
-        let output = Output {
-            call: std::mem::take(&mut self.call),
-            status: status.code().unwrap_or_else(|| -status.signal().unwrap_or(0)),
-            stdout: text(&self.stdout),
-            stderr: text(&self.stderr),
-            took,
-        };
-        transcript::log(output.to_string());
-        assert!(!late, "{} took longer than {deadline:?}", output.call);
-        output
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        // It may have ended by itself: either way it is gone afterwards.
-        drop(child.kill());
-        drop(child.wait());
-        transcript::log(format!(
-            "killed: {}\n{}{}",
-            self.call,
-            text(&self.stdout),
-            text(&self.stderr)
-        ));
+        Running::new(call, child)
     }
 }
 
@@ -245,26 +166,6 @@ impl std::fmt::Display for Output {
             }
         }
         write!(f, "=> {} in {} ms", self.status, self.took.as_millis())
-    }
-}
-
-/// Reads a stream to its end on its own thread, so that a full pipe never blocks the program.
-fn collect(mut stream: impl Read + Send + 'static) -> std::sync::mpsc::Receiver<String> {
-    let (send, receive) = channel();
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        drop(stream.read_to_end(&mut bytes));
-        drop(send.send(String::from_utf8_lossy(&bytes).into_owned()));
-    });
-    receive
-}
-
-/// What was collected. A grandchild may keep the pipe open long after the program: it is not waited for.
-fn text(stream: &std::sync::mpsc::Receiver<String>) -> String {
-    match stream.recv_timeout(Duration::from_secs(2)) {
-        Ok(text) => text,
-        Err(RecvTimeoutError::Timeout) => "(its output is still open)\n".to_owned(),
-        Err(RecvTimeoutError::Disconnected) => String::new(),
     }
 }
 

@@ -30,18 +30,21 @@ pub(super) fn run_tests(names: &[String]) {
             continue;
         };
         let started = Instant::now();
-        let failure = attempt(test);
+        let outcome = attempt(test);
         let leftovers = leftovers(&pristine);
-        if failure.is_none() && leftovers.is_empty() {
-            tell(&Event::Passed { seconds: started.elapsed().as_secs_f64() });
-        } else {
-            exhibit();
-            let left = leftovers.iter().map(|line| format!("left behind: {line}"));
-            let message: Vec<String> = failure.into_iter().chain(left).collect();
-            tell(&Event::Failed { message: message.join("\n") });
+        match outcome {
+            Outcome::Passed if leftovers.is_empty() => {
+                tell(&Event::Passed { seconds: started.elapsed().as_secs_f64() });
+            }
+            outcome => {
+                exhibit();
+                let message = outcome.failure().into_iter().chain(leftovers.clone());
+                tell(&Event::Failed { message: message.collect::<Vec<_>>().join("\n") });
+            }
         }
         if !leftovers.is_empty() {
-            tell(&Event::Unusable { message: format!("{name} has left things behind") });
+            // The next test would not start where it thinks.
+            tell(&Event::Unusable { message: format!("{name} left something behind") });
             return;
         }
         for directory in STATE {
@@ -51,24 +54,41 @@ pub(super) fn run_tests(names: &[String]) {
     }
 }
 
-/// Runs one test. Gives the reason when it fails.
-fn attempt(&(name, test): &Test) -> Option<String> {
+/// How a test ended.
+#[derive(Debug)]
+enum Outcome {
+    Passed,
+    Failed(String),
+    /// Its thread is still at it, and cannot be stopped.
+    Hung,
+}
+
+impl Outcome {
+    fn failure(self) -> Option<String> {
+        match self {
+            Self::Passed => None,
+            Self::Failed(message) => Some(message),
+            Self::Hung => Some(format!("it hangs: no end after {DEADLINE:?}")),
+        }
+    }
+}
+
+/// Runs one test.
+fn attempt(&(name, test): &Test) -> Outcome {
     let (send, receive) = channel();
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let outcome = catch_unwind(AssertUnwindSafe(test));
-        drop(send.send(outcome.err().map(|payload| message(payload.as_ref()))));
+        let outcome = match catch_unwind(AssertUnwindSafe(test)) {
+            Ok(()) => Outcome::Passed,
+            Err(payload) => Outcome::Failed(message(payload.as_ref())),
+        };
+        // Nobody listens any more to a test that was given up.
+        drop(send.send(outcome));
     });
     thread.expect("start a thread");
     match receive.recv_timeout(DEADLINE) {
-        Ok(failure) => failure,
-        Err(RecvTimeoutError::Disconnected) => Some("its thread died".to_owned()),
-        Err(RecvTimeoutError::Timeout) => {
-            exhibit();
-            tell(&Event::Failed { message: format!("it hangs: no end after {DEADLINE:?}") });
-            tell(&Event::Unusable { message: format!("{name} hangs") });
-            // The thread cannot be stopped; init powers off when we end.
-            std::process::exit(0);
-        }
+        Ok(outcome) => outcome,
+        Err(RecvTimeoutError::Disconnected) => Outcome::Failed("its thread died".to_owned()),
+        Err(RecvTimeoutError::Timeout) => Outcome::Hung,
     }
 }
 
@@ -79,7 +99,7 @@ fn leftovers(pristine: &Machine) -> Vec<String> {
         lines = Machine::now().since(pristine);
         lines.is_empty().then_some(())
     });
-    lines
+    lines.into_iter().map(|line| format!("left behind: {line}")).collect()
 }
 
 /// Sends the state of the machine for the wreck.

@@ -57,6 +57,9 @@ pub fn build(profile: Profile) -> Result<Programs> {
             .current_dir(place::workspace())
             .args(arguments)
             .args(["-p", "cni", "-p", "daemon", "-p", "tests"])
+            // Whatever the caller's own setting is, we know where to find them.
+            .arg("--target-dir")
+            .arg(place::target())
             .args(binaries)
             // What cargo sets for the test that calls us is not meant for another build.
             .env_remove("CARGO_MANIFEST_DIR")
@@ -64,7 +67,7 @@ pub fn build(profile: Profile) -> Result<Programs> {
             .context("run cargo")?;
         ensure!(status.success(), "cargo could not build the guest's programs");
     }
-    let target = place::workspace().join("target").join(TARGET);
+    let target = place::target().join(TARGET);
     Ok(Programs {
         guest: target.join("lab/railhead-guest"),
         railhead: target.join(name).join("railhead"),

@@ -62,9 +62,7 @@ impl<W: Write> Archive<W> {
     fn entry(&mut self, path: &str, mode: u32, contents: &[u8]) -> io::Result<()> {
         let path = path.trim_start_matches('/');
         self.inodes += 1;
-        let size = u32::try_from(contents.len()).map_err(|_| {
-            io::Error::new(io::ErrorKind::FileTooLarge, format!("{path}: over 4 GiB"))
-        })?;
+        let size = u32::try_from(contents.len()).map_err(io::Error::other)?;
         let name = path.len() as u32 + 1;
         // magic, inode, mode, uid, gid, links, mtime, size, device (2), special device (2), name size, checksum
         let numbers = [self.inodes, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name, 0];

@@ -11,9 +11,14 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
+/// `target/`: built here, whatever `CARGO_TARGET_DIR` says, since the set-up script puts its things here too.
+pub fn target() -> PathBuf {
+    workspace().join("target")
+}
+
 /// `target/lab/`.
 pub fn lab() -> PathBuf {
-    workspace().join("target/lab")
+    target().join("lab")
 }
 
 /// Makes sure that all is there that the lab needs, by the script that also installs it.

@@ -1,0 +1,50 @@
+# What there is to do, each target explained by `make help`.
+
+TARGET  := x86_64-unknown-linux-musl
+DIST    := target/$(TARGET)/dist
+LAB     := cargo run --quiet --locked --package tests --bin railhead-lab --
+
+PREFIX  ?= /usr/local
+CNI_BIN ?= /opt/cni/bin
+UNITS   ?= /etc/systemd/system
+PLUGINS := sriov nv-ipam
+
+.PHONY: help setup build demo shell test test-fast test-vm bench lint install
+
+help: ## Explain the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Bring what is missing: packages, the guest's kernel, the musl target, cnitool (as root; all others call it)
+	@tests/setup.sh
+
+build: setup ## Build what is shipped: static binaries of profile dist
+	cargo build --locked --target-dir target --target $(TARGET) --profile dist --package daemon --package cni
+	@ls -l $(DIST)/railhead $(DIST)/railhead-cni
+
+demo: setup ## Show in a VM with SR-IOV what railhead does, from policy to pods
+	@$(LAB) demo
+
+shell: setup ## Open a shell in that VM, with everything installed; exit powers it off
+	@$(LAB) shell
+
+test: lint ## Run all that .ci/run runs: lint, pure tests, namespace tests, VM tests
+	cargo test --locked --workspace
+
+test-fast: ## Run the tests that need no VM
+	RAILHEAD_SKIP_VM=1 cargo test --locked --workspace
+
+test-vm: setup ## Run the tests in the VM; FILTER=words leaves those whose name contains it
+	@$(LAB) test $(FILTER)
+
+bench: setup ## Measure in the VM and on this machine, each figure beside its floor
+	@$(LAB) bench
+
+lint: setup ## Check format, lints and the arrows between the packages
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	tests/arrows.sh
+
+install: build ## Install on this machine; PREFIX, CNI_BIN, UNITS and DESTDIR say where
+	install -D -m 755 $(DIST)/railhead $(DESTDIR)$(PREFIX)/bin/railhead
+	install -D -m 755 $(DIST)/railhead-cni $(DESTDIR)$(CNI_BIN)/railhead-cni
+	for plugin in $(PLUGINS); do ln -sf railhead-cni $(DESTDIR)$(CNI_BIN)/$$plugin; done

@@ -1,0 +1,92 @@
+//! A program that runs.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use super::stream::Stream;
+use super::{Output, run};
+use crate::guest::transcript;
+use crate::guest::wait::within;
+
+/// A program in the background. Dropped: killed.
+#[derive(Debug)]
+pub struct Running {
+    call: String,
+    child: Child,
+    stdout: Stream,
+    stderr: Stream,
+    started: Instant,
+    /// Whether its end is in the transcript.
+    told: bool,
+}
+
+impl Running {
+    /// Takes over a child whose output is piped.
+    pub(super) fn new(call: String, mut child: Child) -> Self {
+        let stdout = Stream::of(child.stdout.take().expect("piped"));
+        let stderr = Stream::of(child.stderr.take().expect("piped"));
+        Self { call, child, stdout, stderr, started: Instant::now(), told: false }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it runs still.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("wait for a child").is_none()
+    }
+
+    /// What it has printed on standard output and error up to now.
+    pub fn printed(&self) -> (String, String) {
+        (self.stdout.so_far(), self.stderr.so_far())
+    }
+
+    /// Sends a signal, like `TERM`.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        run(&format!("kill -{name} {}", self.pid())).ok();
+    }
+
+    /// Waits for its end. Kills it past the deadline, counted from its start, and panics.
+    #[track_caller]
+    pub fn finish(mut self, deadline: Duration) -> Output {
+        let left = deadline.saturating_sub(self.started.elapsed());
+        match within(left, || self.child.try_wait().expect("wait for a child")) {
+            Some(status) => self.end(status),
+            None => {
+                self.child.kill().expect("kill a child");
+                let status = self.child.wait().expect("wait for a child");
+                panic!("it took longer than {deadline:?}: {}", self.end(status));
+            }
+        }
+    }
+
+    fn end(&mut self, status: ExitStatus) -> Output {
+        let output = Output {
+            call: self.call.clone(),
+            status: status.code().unwrap_or_else(|| -status.signal().unwrap_or(0)),
+            stdout: self.stdout.rest(),
+            stderr: self.stderr.rest(),
+            took: self.started.elapsed(),
+        };
+        transcript::log(output.to_string());
+        self.told = true;
+        output
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.told {
+            return;
+        }
+        // It may have ended by itself: either way it is gone afterwards.
+        drop(self.child.kill());
+        if let Ok(status) = self.child.wait() {
+            self.end(status);
+        }
+    }
+}
