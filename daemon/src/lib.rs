@@ -9,10 +9,16 @@
 //! The plan is data: [`plan::plan`] is pure, [`apply`] does what it says and decides nothing. A
 //! kernel primitive (one request, one file) never lives here: those are `cni::kernel`.
 
+pub mod chain;
+pub mod claims;
 pub mod journal;
 pub mod model;
 pub mod plan;
+pub mod printable;
+pub mod report;
+pub mod settings;
 pub mod snapshot;
+pub mod source;
 
 #[cfg(test)]
 mod specimen;
