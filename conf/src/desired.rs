@@ -1,5 +1,11 @@
 //! What this node should look like: all policies folded into one wish for each PF, and for every
 //! policy and PF the reason why it won, lost or matched nothing.
+//!
+//! ```text
+//! policies + node --matching--> claims by PF --merge--> DesiredPf, a Verdict each
+//!                      |
+//!                      +--> NoMatch: other node, no such PF, no VFs
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -8,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::policy::{DeviceType, LinkType, Policy};
 use crate::{IfName, Mtu, PciAddress, PciId, ResourceName, VfRange};
 
+mod matching;
+mod merge;
 mod verdict;
 
 pub use verdict::{Loss, NoMatch, PfLabel, PolicyOutcome, Refusal, Verdict};
@@ -99,7 +107,46 @@ pub struct Desired {
 
 /// Folds all policies into what `node` should look like.
 ///
-/// Pure, and the same for any order of `policies`.
-pub fn fold(_policies: &[Policy], _node: &Node) -> Desired {
-    Desired::default()
+/// Pure, and the same for any order of `policies`, whose names differ (the sources see to that).
+/// The rules are those of [`merge`](self::merge) and of policies' selectors:
+///
+/// - every label of `nodeSelector` must be the node's; none at all means any node;
+/// - every part of `nicSelector` that is given must match the PF; a PF goes by its name and by
+///   its altnames;
+/// - a policy with `numVfs` 0 asks for nothing.
+pub fn fold(policies: &[Policy], node: &Node) -> Desired {
+    let mut ranked: Vec<&Policy> = policies.iter().collect();
+    // The winner first: the lowest priority number, of equal ones the last name.
+    ranked
+        .sort_by(|one, two| one.priority.cmp(&two.priority).then_with(|| two.name.cmp(&one.name)));
+    let mut desired = Desired::default();
+    let mut fit = Vec::with_capacity(ranked.len());
+    for policy in ranked {
+        let no_match = matching::unfit(policy, node);
+        if no_match.is_none() {
+            fit.push(policy);
+        }
+        let outcome = PolicyOutcome { no_match, ..PolicyOutcome::default() };
+        desired.policies.insert(policy.name.clone(), outcome);
+    }
+    for pf in &node.pfs {
+        let claims: Vec<_> = fit.iter().filter_map(|policy| matching::claim(policy, pf)).collect();
+        let Some((merged, verdicts)) = merge::merge(pf, &claims) else { continue };
+        desired.pfs.insert(pf.address, merged);
+        for (policy, verdict) in verdicts {
+            desired.policies.entry(policy).or_default().pfs.insert(pf.address, verdict);
+        }
+    }
+    for policy in fit {
+        let outcome = desired.policies.entry(policy.name.clone()).or_default();
+        if outcome.pfs.is_empty() {
+            outcome.no_match = Some(matching::no_pf(policy, node));
+        } else {
+            outcome.unmatched = matching::unmatched(policy, node);
+        }
+    }
+    desired
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,11 @@ impl VfRange {
         self.first <= other.last && other.first <= self.last
     }
 
+    /// The smallest range that holds both.
+    pub fn span(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
+
     /// Its VFs, in order.
     pub fn indices(self) -> impl Iterator<Item = VfIndex> {
         (self.first..=self.last).map(VfIndex)

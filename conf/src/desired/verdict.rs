@@ -27,7 +27,7 @@ impl fmt::Display for PfLabel {
 
 /// Why nothing on a PF may be touched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "camelCase")]
+#[serde(tag = "reason")]
 pub enum Refusal {
     /// A policy wants more VFs than the PF can have.
     TooManyVfs {
@@ -102,7 +102,7 @@ impl fmt::Display for Loss {
 
 /// What became of a policy on one PF that it matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verdict", rename_all = "camelCase")]
+#[serde(tag = "verdict")]
 pub enum Verdict {
     /// All that it asks for is in force.
     Applied {
@@ -133,9 +133,42 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// One word for conditions and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Applied { .. } => "Applied",
+            Self::PartlyLost { .. } => "PartlyLost",
+            Self::Lost { .. } => "Lost",
+            Self::Refused { refusals } => refusals.first().map_or("Refused", Refusal::reason),
+            Self::HeldBack { .. } => "HeldBack",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Applied { ranges } => write!(f, "gives VFs {}", join(ranges, ", ")),
+            Self::PartlyLost { ranges, lost } => {
+                write!(f, "gives VFs {}; {}", join(ranges, ", "), join(lost, "; "))
+            }
+            Self::Lost { lost } => f.write_str(&join(lost, "; ")),
+            Self::Refused { refusals } => f.write_str(&join(refusals, "; ")),
+            Self::HeldBack { by } => {
+                write!(f, "held back, nothing on this PF is touched: {}", join(by, "; "))
+            }
+        }
+    }
+}
+
+fn join<T: fmt::Display>(items: &[T], separator: &str) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
+}
+
 /// Why a policy matches nothing on this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "noMatch", rename_all = "camelCase")]
+#[serde(tag = "reason")]
 pub enum NoMatch {
     /// It is for other nodes.
     OtherNode {
@@ -151,6 +184,32 @@ pub enum NoMatch {
     },
     /// It asks for no VFs.
     NoVfs,
+}
+
+impl NoMatch {
+    /// One word for conditions and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::OtherNode { .. } => "OtherNode",
+            Self::NoPf { .. } => "NoPf",
+            Self::NoVfs => "NoVfs",
+        }
+    }
+}
+
+impl fmt::Display for NoMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherNode { label, here: None } => {
+                write!(f, "for other nodes: this one has no label {label}")
+            }
+            Self::OtherNode { label, here: Some(here) } => {
+                write!(f, "for other nodes: label {label} is {here:?} here")
+            }
+            Self::NoPf { why } => f.write_str(why),
+            Self::NoVfs => f.write_str("asks for no VFs: numVfs is 0"),
+        }
+    }
 }
 
 /// What became of one policy on this node.

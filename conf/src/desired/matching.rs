@@ -1,0 +1,169 @@
+//! Which PFs of the node a policy is for, and when none, why.
+
+use std::collections::BTreeSet;
+
+use super::verdict::NoMatch;
+use super::{Node, Pf};
+use crate::VfRange;
+use crate::policy::{NicSelector, Policy};
+
+/// What a policy wants of one PF.
+#[derive(Debug, Clone)]
+pub(super) struct Claim<'a> {
+    pub(super) policy: &'a Policy,
+    /// The VFs, in order, disjoint.
+    pub(super) ranges: Vec<VfRange>,
+}
+
+/// Why `policy` is not for `node`, whatever its PFs.
+pub(super) fn unfit(policy: &Policy, node: &Node) -> Option<NoMatch> {
+    let label =
+        policy.node_selector.iter().find(|(key, value)| node.labels.get(*key) != Some(*value));
+    if let Some((key, value)) = label {
+        let here = node.labels.get(key).cloned();
+        return Some(NoMatch::OtherNode { label: format!("{key}={value}"), here });
+    }
+    (policy.num_vfs == 0).then_some(NoMatch::NoVfs)
+}
+
+/// What `policy` wants of `pf`; `None` when it is not for it.
+pub(super) fn claim<'a>(policy: &'a Policy, pf: &Pf) -> Option<Claim<'a>> {
+    let nic = &policy.nic;
+    let meant = criteria(nic).into_iter().all(|criterion| criterion.met(nic, pf));
+    meant.then(|| Claim { policy, ranges: ranges(policy, pf) })
+}
+
+/// The VFs of `pf` that `policy` means: all ranges that its name or an altname is given with,
+/// or every VF. Ranges that overlap become one.
+fn ranges(policy: &Policy, pf: &Pf) -> Vec<VfRange> {
+    let whole = VfRange::whole(policy.num_vfs);
+    let entries = policy.nic.pf_names.iter().filter(|entry| is_named(pf, &entry.name));
+    let mut wanted: Vec<VfRange> = entries.filter_map(|entry| entry.range.or(whole)).collect();
+    if policy.nic.pf_names.is_empty() {
+        wanted.extend(whole);
+    }
+    wanted.sort();
+    let mut out: Vec<VfRange> = Vec::with_capacity(wanted.len());
+    for range in wanted {
+        match out.last_mut().filter(|before| before.overlaps(range)) {
+            Some(before) => *before = before.span(range),
+            None => out.push(range),
+        }
+    }
+    out
+}
+
+/// One part of a NIC selector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Criterion {
+    Vendor,
+    Device,
+    RootDevices,
+    PfNames,
+    NetFilter,
+}
+
+/// The parts that `nic` has.
+fn criteria(nic: &NicSelector) -> Vec<Criterion> {
+    [
+        (Criterion::Vendor, nic.vendor.is_some()),
+        (Criterion::Device, nic.device.is_some()),
+        (Criterion::RootDevices, !nic.root_devices.is_empty()),
+        (Criterion::PfNames, !nic.pf_names.is_empty()),
+        (Criterion::NetFilter, nic.net_filter.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(criterion, given)| given.then_some(criterion))
+    .collect()
+}
+
+impl Criterion {
+    fn met(self, nic: &NicSelector, pf: &Pf) -> bool {
+        match self {
+            Self::Vendor => nic.vendor == Some(pf.vendor),
+            Self::Device => nic.device == Some(pf.device),
+            Self::RootDevices => nic.root_devices.contains(&pf.address),
+            Self::PfNames => nic.pf_names.iter().any(|entry| is_named(pf, &entry.name)),
+            // Only the metadata of an OpenStack or AWS machine says what a NIC is attached to.
+            Self::NetFilter => false,
+        }
+    }
+
+    /// `vendor 8086`.
+    fn wish(self, nic: &NicSelector) -> String {
+        match self {
+            Self::Vendor => format!("vendor {}", list(nic.vendor.iter())),
+            Self::Device => format!("deviceID {}", list(nic.device.iter())),
+            Self::RootDevices => format!("rootDevices {}", list(nic.root_devices.iter())),
+            Self::PfNames => {
+                format!("pfNames {}", list(nic.pf_names.iter().map(|entry| &entry.name)))
+            }
+            Self::NetFilter => format!("netFilter {}", list(nic.net_filter.iter())),
+        }
+    }
+
+    /// What the node's PFs have instead.
+    fn offer(self, node: &Node) -> String {
+        let pfs = || node.pfs.iter();
+        match self {
+            Self::Vendor => list(pfs().map(|pf| pf.vendor)),
+            Self::Device => list(pfs().map(|pf| pf.device)),
+            Self::RootDevices => list(pfs().map(|pf| pf.address)),
+            Self::PfNames => list(pfs().flat_map(|pf| {
+                pf.name.iter().map(ToString::to_string).chain(pf.altnames.iter().cloned())
+            })),
+            Self::NetFilter => String::new(),
+        }
+    }
+}
+
+/// Why `policy`, which is for this node, matches none of its PFs.
+pub(super) fn no_pf(policy: &Policy, node: &Node) -> NoMatch {
+    let nic = &policy.nic;
+    let criteria = criteria(nic);
+    let unmet = criteria.iter().find(|criterion| !node.pfs.iter().any(|pf| criterion.met(nic, pf)));
+    let why = match unmet {
+        _ if node.pfs.is_empty() => "this node has no SR-IOV capable PF".to_owned(),
+        Some(Criterion::NetFilter) => {
+            format!("{} is for NICs of OpenStack and AWS machines", Criterion::NetFilter.wish(nic))
+        }
+        Some(criterion) => {
+            let here = match criterion.offer(node) {
+                // PFs without a netdev have no name.
+                none if none.is_empty() => "none".to_owned(),
+                offer => offer,
+            };
+            format!("no PF here has {} (they have {here})", criterion.wish(nic))
+        }
+        None => {
+            let wishes: Vec<_> = criteria.iter().map(|criterion| criterion.wish(nic)).collect();
+            format!("no PF here has all of {}", wishes.join(" and "))
+        }
+    };
+    NoMatch::NoPf { why }
+}
+
+/// The PF names and addresses that `policy` gives and no PF of `node` has.
+pub(super) fn unmatched(policy: &Policy, node: &Node) -> Vec<String> {
+    let nic = &policy.nic;
+    let absent_name = |name: &str| !node.pfs.iter().any(|pf| is_named(pf, name));
+    let names =
+        nic.pf_names.iter().map(|entry| &entry.name).filter(|name| absent_name(name)).cloned();
+    let addresses = nic
+        .root_devices
+        .iter()
+        .filter(|address| !node.pfs.iter().any(|pf| pf.address == **address))
+        .map(ToString::to_string);
+    names.chain(addresses).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn is_named(pf: &Pf, name: &str) -> bool {
+    pf.name.as_ref().is_some_and(|own| own.as_str() == name)
+        || pf.altnames.iter().any(|altname| altname == name)
+}
+
+/// The distinct items in order, as people list them: `8086, 15b3`.
+fn list(items: impl Iterator<Item = impl ToString>) -> String {
+    let items: BTreeSet<_> = items.map(|item| item.to_string()).collect();
+    items.into_iter().collect::<Vec<_>>().join(", ")
+}
