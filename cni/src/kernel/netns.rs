@@ -1,5 +1,7 @@
 //! Network namespaces.
 
+mod search;
+
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;

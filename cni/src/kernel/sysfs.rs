@@ -4,6 +4,7 @@
 //! (`sriov_numvfs_show`, drivers/pci/iov.c) and `driver_override`. The first is not read at all,
 //! the VFs are counted instead; the second not by [`Sysfs::function_while_stuck`].
 
+mod identity;
 pub mod netdev;
 mod read;
 mod write;

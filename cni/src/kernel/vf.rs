@@ -21,7 +21,7 @@ use super::{Cause, Errno, Error};
 pub use self::change::VfChange;
 
 /// What the PF's driver reports of one VF. `None`: it does not report it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct VfConfig {
     /// Which VF.
     pub index: VfIndex,

@@ -13,7 +13,8 @@ use super::VfConfig;
 /// What to set of one VF; `None` is left as it is.
 ///
 /// Displays in the order in which the kernel applies it: `vlan 100 qos 0 802.1q, trust on`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct VfChange {
     /// The MAC that the PF assigns; zero takes the assignment back.
     pub mac: Option<Mac>,

@@ -1,0 +1,58 @@
+//! Finding a namespace whose path is gone.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::Netns;
+use crate::kernel::Error;
+
+impl Netns {
+    /// The namespace with this cookie, among those that have a name in `/run/netns` or a process;
+    /// `None` when it is none of them. One that only an open file keeps alive is not found.
+    ///
+    /// Costs a visit to each namespace of the machine: for the case that nothing else leads there.
+    pub fn by_cookie(cookie: u64) -> Result<Option<Self>, Error> {
+        let named = entries(Path::new("/run/netns"));
+        let of_processes = entries(Path::new("/proc"))
+            .into_iter()
+            .filter(|path| {
+                let name = path.file_name().map(|name| name.as_encoded_bytes());
+                name.is_some_and(|name| name.iter().all(u8::is_ascii_digit))
+            })
+            .map(|process| process.join("ns/net"));
+        let mut seen = BTreeSet::new();
+        for path in named.into_iter().chain(of_processes) {
+            // A process or a name that is gone by now is not what is looked for.
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            if !seen.insert((metadata.dev(), metadata.ino())) {
+                continue;
+            }
+            if let Ok(netns) = Self::open(&path)
+                && netns.cookie()? == cookie
+            {
+                return Ok(Some(netns));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_namespace_is_found_by_its_cookie() {
+        let own = Netns::current().unwrap();
+        let found = Netns::by_cookie(own.cookie().unwrap()).unwrap().unwrap();
+        assert!(found.is_same(&own).unwrap());
+        assert!(Netns::by_cookie(u64::MAX).unwrap().is_none());
+    }
+}
