@@ -7,6 +7,8 @@
 //!
 //! Nothing here speaks Kubernetes, waits for the daemon or starts an async runtime.
 
+pub mod attachment;
 pub mod kernel;
+pub mod lock;
 pub mod log;
 pub mod protocol;
