@@ -28,6 +28,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::BootTime;
 use crate::owner::AttachmentKey;
 
+pub use cooling::Cooling;
+
 /// One address that is given out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
