@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+use conf::PciAddress;
+
 use super::{Cause, Errno, Error};
 
 pub use self::supervise::Straggler;
@@ -106,6 +108,8 @@ pub struct Stuck {
     pub pid: u32,
     /// The file that it writes.
     pub path: PathBuf,
+    /// The PCI function that it is about.
+    pub function: Option<PciAddress>,
 }
 
 /// All children that are writing right now, whoever started them: what a daemon that was started
@@ -124,6 +128,9 @@ fn stuck(process: &Path) -> Option<Stuck> {
     if program != b"/proc/self/exe" || words.next()? != VERB.as_bytes() {
         return None;
     }
-    let path = OsString::from_vec(words.next()?.to_vec());
-    Some(Stuck { pid, path: path.into() })
+    let path = PathBuf::from(OsString::from_vec(words.next()?.to_vec()));
+    // `bind` and its like take the address as value, a function's own files are in its directory.
+    let named = words.next().and_then(|value| str::from_utf8(value).ok()?.trim().parse().ok());
+    let function = named.or_else(|| path.parent()?.file_name()?.to_str()?.parse().ok());
+    Some(Stuck { pid, path, function })
 }

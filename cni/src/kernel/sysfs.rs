@@ -37,6 +37,8 @@ pub struct Function {
     pub driver: Option<DriverName>,
     /// The only driver that may bind to it, when one was named.
     pub driver_override: Option<String>,
+    /// What a module says to be meant for it (`modalias`): modprobe takes it for a name.
+    pub modalias: Option<String>,
     /// NUMA node.
     pub numa_node: Option<u32>,
     /// IOMMU group.
@@ -113,8 +115,9 @@ impl Sysfs {
         read::function(&self.directory(address), address)
     }
 
-    /// The functions with an SR-IOV capability, in order of address; what cannot be read is its
-    /// own error and does not hide the others.
+    /// The functions with an SR-IOV capability, in order of address, without
+    /// [`Function::driver_override`], so that one that is stuck does not hold up all; what cannot
+    /// be read is its own error and does not hide the others.
     pub fn physical_functions(
         &self,
     ) -> Result<BTreeMap<PciAddress, Result<Function, Error>>, Error> {
@@ -123,7 +126,7 @@ impl Sysfs {
             if !self.directory(address).join("sriov_totalvfs").exists() {
                 continue;
             }
-            if let Some(function) = self.function(address).transpose() {
+            if let Some(function) = self.function_while_stuck(address).transpose() {
                 found.insert(address, function);
             }
         }

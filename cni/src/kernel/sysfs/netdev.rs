@@ -64,10 +64,7 @@ impl Sysfs {
     /// A name that [`IfName`] refuses is left out.
     pub fn lower_netdevs(&self, name: &IfName) -> Result<Vec<IfName>, Error> {
         let names = read::names(&self.class_net(name))?;
-        Ok(names
-            .iter()
-            .filter_map(|name| name.strip_prefix("lower_")?.parse().ok())
-            .collect())
+        Ok(names.iter().filter_map(|name| name.strip_prefix("lower_")?.parse().ok()).collect())
     }
 
     fn class_net(&self, name: &IfName) -> PathBuf {

@@ -32,6 +32,7 @@ pub(super) fn function(directory: &Path, address: PciAddress) -> Result<Option<F
         class: hex(directory, "class")?,
         driver: linked(&directory.join("driver"))?,
         driver_override: None,
+        modalias: value(&directory.join("modalias"))?,
         // -1: the firmware does not say.
         numa_node: value::<i64>(&directory.join("numa_node"))?
             .and_then(|node| node.try_into().ok()),
