@@ -100,9 +100,7 @@ pub fn advance(address: IpAddr, steps: u128) -> Option<IpAddr> {
             let sum = u32::from(v4).checked_add(u32::try_from(steps).ok()?)?;
             Some(IpAddr::V4(Ipv4Addr::from(sum)))
         }
-        IpAddr::V6(v6) => {
-            Some(IpAddr::V6(Ipv6Addr::from(u128::from(v6).checked_add(steps)?)))
-        }
+        IpAddr::V6(v6) => Some(IpAddr::V6(Ipv6Addr::from(u128::from(v6).checked_add(steps)?))),
     }
 }
 
@@ -187,8 +185,7 @@ mod tests {
         let whole = ["0.0.0.0-255.255.255.255", "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"];
         for text in whole {
             let (first, last) = text.split_once('-').unwrap();
-            let range =
-                AddressRange::new(first.parse().unwrap(), last.parse().unwrap()).unwrap();
+            let range = AddressRange::new(first.parse().unwrap(), last.parse().unwrap()).unwrap();
             assert_eq!(range.to_string(), text);
             assert_eq!(successor(range.last()), None);
             assert_eq!(AddressRange::coalesce([range, range]), [range]);

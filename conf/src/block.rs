@@ -123,7 +123,10 @@ impl TryFrom<Unchecked> for NodeBlock {
 
     fn try_from(raw: Unchecked) -> Result<Self, ParseError> {
         let rule = |held: bool, rule: &str| if held { Ok(()) } else { Err(ParseError::new(rule)) };
-        rule(raw.version == VERSION, "version must be 1; this block was written by a newer railhead")?;
+        rule(
+            raw.version == VERSION,
+            "version must be 1; this block was written by a newer railhead",
+        )?;
         let inside = |range: AddressRange| {
             raw.network.contains(range.first()) && raw.network.contains(range.last())
         };
@@ -157,3 +160,6 @@ impl TryFrom<Unchecked> for NodeBlock {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,8 +17,9 @@ mod path;
 pub(crate) use near::nearest;
 pub(crate) use path::{FieldPath, child};
 
-/// A document holds that many type errors at most; looking for each costs a pass over it.
-const TYPE_ERRORS: usize = 20;
+/// That many wrong types, and that many unknown fields, are told of one document: looking for the
+/// next wrong type costs a pass over it, and nobody reads more.
+const TOLD: usize = 20;
 
 /// What decoding came to.
 pub(crate) struct Decoded<T> {
@@ -60,19 +61,32 @@ where
         let mut unknown = Vec::new();
         match attempt(&value, known, &mut unknown) {
             Ok(raw) => {
-                let unknown =
-                    unknown.iter().map(|path| near::unknown_field(path, at, known)).collect();
-                return Decoded { raw, mistyped, unknown };
+                return Decoded { raw, mistyped, unknown: warnings(&unknown, at, known) };
             }
             Err((path, message)) => {
                 let found = path.find(&value).map(shown).unwrap_or_default();
                 mistyped.push(Violation::new(path.display(at), found, expected(&message)));
-                if mistyped.0.len() >= TYPE_ERRORS || !path.remove_from(&mut value) {
+                let hopeless = !path.remove_from(&mut value);
+                if mistyped.0.len() >= TOLD && !hopeless {
+                    // This also keeps rules from being told about what was not even decoded.
+                    let rule = "has more fields of a wrong type; these were the first";
+                    mistyped.push(Violation::new(at, "", rule));
+                }
+                if hopeless || mistyped.0.len() > TOLD {
                     return Decoded { raw: T::default(), mistyped, unknown: Vec::new() };
                 }
             }
         }
     }
+}
+
+fn warnings(unknown: &[FieldPath], at: &str, known: &[&str]) -> Vec<Violation> {
+    let told = unknown.iter().take(TOLD).map(|path| near::unknown_field(path, at, known));
+    let more = unknown.len().saturating_sub(TOLD);
+    let more = (more > 0).then(|| {
+        Violation::new(at, "", format!("{more} more unknown fields; these were the first"))
+    });
+    told.chain(more).collect()
 }
 
 /// The first list or scalar below `value` where `known` says that there are fields.

@@ -115,6 +115,27 @@ pub(crate) fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(label)
 }
 
+/// Whether `key` is a qualified name: an optional DNS subdomain and `/`, then 1 to 63 letters,
+/// digits, `-`, `_` and `.`, beginning and ending with a letter or digit.
+pub(crate) fn is_label_key(key: &str) -> bool {
+    let (prefix, name) = match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    prefix.is_none_or(is_subdomain) && !name.is_empty() && is_label_value(name)
+}
+
+/// Whether `value` is a label's value: empty, or 1 to 63 letters, digits, `-`, `_` and `.`,
+/// beginning and ending with a letter or digit.
+pub(crate) fn is_label_value(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let edge = |b: Option<&u8>| b.is_none_or(u8::is_ascii_alphanumeric);
+    bytes.len() <= 63
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
 /// `^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$`, the CNI spec's rule for container ids and network names.
 fn cni_word(text: &str) -> bool {
     text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
@@ -142,6 +163,29 @@ mod tests {
             assert!(bad.parse::<ContainerId>().is_err(), "{bad}");
         }
         assert!("a".repeat(256).parse::<ContainerId>().is_err());
+    }
+
+    #[test]
+    fn pool_names_are_file_names() {
+        assert!("pool-1.blue_x".parse::<PoolName>().is_ok());
+        for bad in ["", ".", "..", "../x", "a/b", "a\0", &"a".repeat(201)] {
+            assert!(bad.parse::<PoolName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn label_keys_and_values() {
+        for good in ["a", "kubernetes.io/os", "A_b.c-1"] {
+            assert!(is_label_key(good), "{good}");
+        }
+        for bad in ["", "/a", "a/", "a/b/c", "-a", "A.io/x", "a b", &"a".repeat(64)] {
+            assert!(!is_label_key(bad), "{bad}");
+        }
+        for (value, valid) in
+            [("", true), ("r1", true), ("-", false), ("a b", false), ("a/b", false)]
+        {
+            assert_eq!(is_label_value(value), valid, "{value}");
+        }
     }
 
     #[test]

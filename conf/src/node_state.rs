@@ -285,3 +285,6 @@ fn is_zero(number: &u32) -> bool {
 fn is_false(flag: &bool) -> bool {
     !*flag
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,34 @@
 //! `railhead.yaml`: what the admin of one node decides.
+//!
+//! ```yaml
+//! nodeName: worker-1            # directory mode; the host name when left out
+//! nodeLabels: {rack: r1}        # directory mode
+//! standalone: {host: 0, hosts: 2}
+//! resourcePrefix: nvidia.com
+//! guard: {allow: [ens1f0, "0000:86:00.1"]}
+//! cooldownSeconds: 30
+//! ```
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Violation, Violations};
+use crate::document::{decode, with_rules};
+use crate::name::{SUBDOMAIN_RULE, is_label_key, is_label_value, is_subdomain};
+use crate::violation::quoted;
+use crate::{ParseError, PciAddress, Violation, Violations};
 
 /// The settings of one node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// The node's name in directory mode; `None` for the host name.
     pub node_name: Option<String>,
     /// The node's labels in directory mode.
     pub node_labels: BTreeMap<String, String>,
-    /// Which blocks of a pool are this host's in directory mode; `None` when pools cannot be used.
+    /// Which blocks of a pool are this host's in directory mode; `None` for all, as on the only
+    /// host.
     pub standalone: Option<Standalone>,
     /// The domain of extended resources: `PREFIX/RESOURCE`.
     pub resource_prefix: String,
@@ -39,25 +52,162 @@ impl Default for Settings {
 }
 
 /// This host among the hosts that share pools with no arbiter between them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Standalone {
     /// This host's number, from 0, below `hosts`.
     pub host: u32,
-    /// How many hosts share the pools.
+    /// How many hosts share the pools; not 0.
     pub hosts: u32,
 }
 
 /// Which management NICs may be interrupted all the same.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Guard {
-    /// PF names or PCI addresses.
+    /// PFs by name, altname or PCI address.
     pub allow: Vec<String>,
 }
 
-/// Reads `railhead.yaml`; the second of the pair are warnings (unknown keys).
-pub fn read(document: Value) -> Result<(Settings, Vec<Violation>), Violations> {
-    serde_json::from_value(document)
-        .map(|settings| (settings, Vec::new()))
-        .map_err(|e| Violations(vec![Violation::new("", "", e.to_string())]))
+impl Guard {
+    /// Whether the PF at `address`, which goes by `names`, may be interrupted.
+    pub fn allows<'a>(
+        &self,
+        address: PciAddress,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> bool {
+        let by_address = self.allow.iter().any(|entry| entry.parse() == Ok(address));
+        by_address || names.into_iter().any(|name| self.allow.iter().any(|entry| entry == name))
+    }
 }
+
+/// Reads `railhead.yaml`; the second of the pair are warnings (unknown keys). An empty document is
+/// all defaults.
+pub fn read(document: Value) -> Result<(Settings, Vec<Violation>), Violations> {
+    let document = if document.is_null() { Value::Object(Default::default()) } else { document };
+    let spec = decode::<SettingsSpec>(document, "", KEYS);
+    let settings = with_rules(spec.mistyped, check(spec.raw))?;
+    Ok((settings, spec.unknown))
+}
+
+/// The paths of all keys, for messages about unknown ones.
+const KEYS: &[&str] = &[
+    "nodeName",
+    "nodeLabels",
+    "standalone.host",
+    "standalone.hosts",
+    "resourcePrefix",
+    "guard.allow",
+    "cooldownSeconds",
+];
+
+/// The settings as they are written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", expecting = "an object")]
+struct SettingsSpec {
+    node_name: Option<String>,
+    node_labels: BTreeMap<String, String>,
+    standalone: Option<StandaloneSpec>,
+    resource_prefix: Option<String>,
+    guard: GuardSpec,
+    cooldown_seconds: Option<i64>,
+}
+
+/// `standalone`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+struct StandaloneSpec {
+    host: Option<i64>,
+    hosts: Option<i64>,
+}
+
+/// `guard`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+struct GuardSpec {
+    allow: Vec<String>,
+}
+
+/// The longest cooldown: a day.
+const LONGEST_COOLDOWN: u32 = 86_400;
+
+fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
+    let mut broken = Violations::default();
+    let defaults = Settings::default();
+    if let Some(name) = &spec.node_name {
+        broken.require(is_subdomain(name), "nodeName", quoted(name), SUBDOMAIN_RULE);
+    }
+    for (key, value) in &spec.node_labels {
+        let path = crate::document::child("nodeLabels", key);
+        broken.require(
+            is_label_key(key),
+            &path,
+            "",
+            "must be named like a label, like kubernetes.io/os",
+        );
+        broken.require(
+            is_label_value(value),
+            &path,
+            quoted(value),
+            "must be a label's value: up to 63 letters, digits, '-', '_' and '.', beginning and \
+             ending with a letter or digit",
+        );
+    }
+    let standalone = spec.standalone.and_then(|spec| standalone(&spec, &mut broken));
+    if let Some(prefix) = &spec.resource_prefix {
+        broken.require(is_subdomain(prefix), "resourcePrefix", quoted(prefix), SUBDOMAIN_RULE);
+    }
+    for (at, entry) in spec.guard.allow.iter().enumerate() {
+        // Altnames have up to 127 characters (ALTIFNAMSIZ); the kernel takes no blanks.
+        let named = (1..=127).contains(&entry.len())
+            && !entry.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/');
+        broken.require(
+            named,
+            format!("guard.allow[{at}]"),
+            quoted(entry),
+            "must be the name or the PCI address of a PF",
+        );
+    }
+    let cooldown = match spec.cooldown_seconds {
+        None => Some(defaults.cooldown_seconds),
+        Some(number) => {
+            let fits = u32::try_from(number).ok().filter(|seconds| *seconds <= LONGEST_COOLDOWN);
+            let rule = || ParseError::new(format!("must be between 0 and {LONGEST_COOLDOWN}"));
+            broken.keep(fits.ok_or_else(rule), "cooldownSeconds", number)
+        }
+    };
+    broken.into_result()?;
+    Ok(Settings {
+        node_name: spec.node_name,
+        node_labels: spec.node_labels,
+        standalone,
+        resource_prefix: spec.resource_prefix.unwrap_or(defaults.resource_prefix),
+        guard: Guard { allow: spec.guard.allow },
+        // Out of range has left a violation above.
+        cooldown_seconds: cooldown.unwrap_or(defaults.cooldown_seconds),
+    })
+}
+
+fn standalone(spec: &StandaloneSpec, broken: &mut Violations) -> Option<Standalone> {
+    let mut number = |key: &str, number: Option<i64>, least: u32| {
+        let path = format!("standalone.{key}");
+        let Some(number) = number else {
+            broken.push(Violation::new(path, "", "must be given"));
+            return None;
+        };
+        let fits = u32::try_from(number).ok().filter(|number| *number >= least);
+        let rule = || ParseError::new(format!("must be between {least} and {}", u32::MAX));
+        broken.keep(fits.ok_or_else(rule), path, number)
+    };
+    let host = number("host", spec.host, 0);
+    let hosts = number("hosts", spec.hosts, 1);
+    let (host, hosts) = (host?, hosts?);
+    broken.require(
+        host < hosts,
+        "standalone.host",
+        host,
+        format!("must be below hosts, which is {hosts}; hosts are counted from 0"),
+    );
+    Some(Standalone { host, hosts })
+}
+
+#[cfg(test)]
+mod tests;

@@ -269,45 +269,64 @@ fn a_link_type_is_no_wish_where_it_is_so() {
     assert_eq!(fold(&[ib], &node()).pfs[&pf0()].refused.len(), 1);
 }
 
+/// What a random policy is made of.
+#[derive(Debug, Clone)]
+struct Draft {
+    names: Vec<(&'static str, Option<(u16, u16)>)>,
+    vfs: u16,
+    priority: u8,
+    resource: &'static str,
+    more: serde_json::Value,
+}
+
+impl Draft {
+    fn build(&self, name: &str) -> Policy {
+        let entry = |(name, range): &(&str, Option<(u16, u16)>)| match range
+            .filter(|(_, last)| *last < self.vfs)
+        {
+            Some((first, last)) => format!("{name}#{first}-{last}"),
+            None => (*name).to_owned(),
+        };
+        let names: Vec<String> = self.names.iter().map(entry).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut spec = json!({
+            "numVfs": self.vfs, "priority": self.priority, "resourceName": self.resource,
+        });
+        if names.is_empty() {
+            spec["nicSelector"] = json!({"vendor": "8086"});
+        }
+        spec.as_object_mut().unwrap().extend(self.more.as_object().unwrap().clone());
+        policy(name, &names, spec)
+    }
+}
+
 /// Policies that meet and clash in every way.
 fn any_policies() -> impl Strategy<Value = Vec<Policy>> {
     let range = (0_u16..8, 0_u16..4).prop_map(|(first, more)| (first, first + more));
-    let entry =
-        (prop::sample::select(vec!["ens1f0", "blue", "ens1f1", "ens9"]), prop::option::of(range));
-    let one = (
-        prop::collection::vec(entry, 0..4),
+    let name = prop::sample::select(vec!["ens1f0", "blue", "ens1f1", "ens9"]);
+    let more = prop::sample::select(vec![
+        json!({}),
+        json!({}),
+        json!({"mtu": 9000}),
+        json!({"eSwitchMode": "switchdev"}),
+        json!({"nodeSelector": {"a": "b"}}),
+    ]);
+    let draft = (
+        prop::collection::vec((name, prop::option::of(range)), 0..4),
         0_u16..14,
         prop::sample::select(vec![1_u8, 50, 99]),
         prop::sample::select(vec!["red", "green", "x"]),
-        prop::sample::select(vec![
-            json!({}),
-            json!({}),
-            json!({"mtu": 9000}),
-            json!({"eSwitchMode": "switchdev"}),
-            json!({"nodeSelector": {"a": "b"}}),
-        ]),
-    );
-    prop::collection::vec(one, 0..6).prop_map(|specs| {
-        let build = |(at, (names, vfs, priority, resource, more)): (
-            usize,
-            (Vec<(&str, Option<(u16, u16)>)>, u16, u8, &str, serde_json::Value),
-        )| {
-            let names: Vec<String> = names
-                .iter()
-                .map(|(name, range)| match range.filter(|(_, last)| *last < vfs) {
-                    Some((first, last)) => format!("{name}#{first}-{last}"),
-                    None => (*name).to_owned(),
-                })
-                .collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let mut spec = json!({"numVfs": vfs, "priority": priority, "resourceName": resource});
-            if names.is_empty() {
-                spec["nicSelector"] = json!({"vendor": "8086"});
-            }
-            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            policy(&format!("p{at}"), &names, spec)
-        };
-        specs.into_iter().enumerate().map(build).collect()
+        more,
+    )
+        .prop_map(|(names, vfs, priority, resource, more)| Draft {
+            names,
+            vfs,
+            priority,
+            resource,
+            more,
+        });
+    prop::collection::vec(draft, 0..6).prop_map(|drafts| {
+        drafts.iter().enumerate().map(|(at, draft)| draft.build(&format!("p{at}"))).collect()
     })
 }
 

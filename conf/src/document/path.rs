@@ -92,9 +92,8 @@ pub(crate) fn child(path: &str, key: &str) -> String {
 /// Whether one of two displayed paths is the other or lies in it.
 pub(crate) fn related(one: &str, two: &str) -> bool {
     let inside = |inner: &str, outer: &str| {
-        inner
-            .strip_prefix(outer)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest.starts_with('['))
+        let rest = inner.strip_prefix(outer);
+        outer.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
     inside(one, two) || inside(two, one)
 }

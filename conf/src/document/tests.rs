@@ -102,9 +102,15 @@ fn unknown_fields_are_told_with_what_was_meant() {
 }
 
 #[test]
-fn a_flood_of_wrong_types_ends() {
+fn a_flood_of_mistakes_ends() {
     let labels: BTreeMap<String, i64> = (0..1000).map(|n| (format!("k{n}"), n)).collect();
-    assert_eq!(wrong(json!({ "labels": labels })).len(), TYPE_ERRORS);
+    let told = wrong(json!({ "labels": labels }));
+    assert_eq!(told.len(), TOLD + 1);
+    assert_eq!(told[TOLD], "spec: has more fields of a wrong type; these were the first");
+
+    let told = wrong(json!(labels));
+    assert_eq!(told.len(), TOLD + 1);
+    assert_eq!(told[TOLD], "spec: 980 more unknown fields; these were the first");
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn label(spec: &RequirementSpec) -> Result<Requirement, (&'static str, String, P
     let values = || spec.values.clone();
     let listed =
         format!("[{}]", spec.values.iter().map(|v| quoted(v)).collect::<Vec<_>>().join(","));
-    if !is_label_key(&spec.key) {
+    if !crate::name::is_label_key(&spec.key) {
         return wrong("key", &quoted(&spec.key), "must be a label's key, like kubernetes.io/os");
     }
     let number = || match spec.values.as_slice() {
@@ -228,18 +228,5 @@ fn name(spec: &RequirementSpec) -> Result<NameRequirement, (&'static str, String
     }
 }
 
-/// Whether `key` is a qualified name: an optional DNS subdomain and `/`, then 1 to 63 letters,
-/// digits, `-`, `_` and `.`, beginning and ending with a letter or digit.
-fn is_label_key(key: &str) -> bool {
-    let (prefix, name) = match key.split_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
-        None => (None, key),
-    };
-    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = name.as_bytes();
-    prefix.is_none_or(crate::name::is_subdomain)
-        && (1..=63).contains(&bytes.len())
-        && edge(bytes.first())
-        && edge(bytes.last())
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-}
+#[cfg(test)]
+mod tests;

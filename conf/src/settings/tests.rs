@@ -1,0 +1,103 @@
+use serde_json::json;
+
+use super::*;
+
+fn refused(document: Value) -> String {
+    let violations = read(document).unwrap_err().0;
+    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn nothing_said_is_the_default() {
+    for document in [Value::Null, json!({}), json!({"guard": null, "standalone": null})] {
+        assert_eq!(read(document).unwrap(), (Settings::default(), vec![]));
+    }
+}
+
+#[test]
+fn every_key_arrives() {
+    let document = json!({
+        "nodeName": "worker-1", "nodeLabels": {"kubernetes.io/os": "linux", "gpu": ""},
+        "standalone": {"host": 1, "hosts": 2}, "resourcePrefix": "openshift.io",
+        "guard": {"allow": ["ens1f0", "86:00.1"]}, "cooldownSeconds": 0,
+    });
+    let (settings, warnings) = read(document.clone()).unwrap();
+    assert_eq!(warnings, []);
+    // Written as it is read.
+    assert_eq!(serde_json::to_value(settings).unwrap(), document);
+}
+
+#[test]
+fn unknown_keys_warn() {
+    let document = json!({"nodename": "a", "standalone": {"host": 0, "hosts": 1, "hosst": 2}});
+    let (settings, warnings) = read(document).unwrap();
+    assert_eq!(settings.node_name, None);
+    assert_eq!(
+        warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "nodename: unknown field; did you mean nodeName?",
+            "standalone.hosst: unknown field; did you mean host?",
+        ]
+    );
+}
+
+/// The messages are read by people: all of them are spelled out.
+#[test]
+fn rules() {
+    for (document, message) in [
+        (json!("x"), r#""x": must be an object"#),
+        (json!([]), "[]: must be an object"),
+        (
+            json!({"nodeName": "Worker"}),
+            r#"nodeName: "Worker": must be 1 to 253 lower-case letters, digits, '-' and '.', each part between dots beginning and ending with a letter or digit"#,
+        ),
+        (json!({"nodeName": 1}), "nodeName: 1: must be a text; put it in quotes"),
+        (
+            json!({"nodeLabels": {"a b": "c"}}),
+            r#"nodeLabels["a b"]: must be named like a label, like kubernetes.io/os"#,
+        ),
+        (
+            json!({"nodeLabels": {"a": "b c"}}),
+            r#"nodeLabels.a: "b c": must be a label's value: up to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"#,
+        ),
+        (
+            json!({"standalone": {}}),
+            "standalone.host: must be given\nstandalone.hosts: must be given",
+        ),
+        (
+            json!({"standalone": {"host": 0, "hosts": 0}}),
+            "standalone.hosts: 0: must be between 1 and 4294967295",
+        ),
+        (
+            json!({"standalone": {"host": -1, "hosts": 1}}),
+            "standalone.host: -1: must be between 0 and 4294967295",
+        ),
+        (
+            json!({"standalone": {"host": 2, "hosts": 2}}),
+            "standalone.host: 2: must be below hosts, which is 2; hosts are counted from 0",
+        ),
+        (
+            json!({"resourcePrefix": ""}),
+            r#"resourcePrefix: "": must be 1 to 253 lower-case letters, digits, '-' and '.', each part between dots beginning and ending with a letter or digit"#,
+        ),
+        (
+            json!({"guard": {"allow": ["ok", "a b"]}}),
+            r#"guard.allow[1]: "a b": must be the name or the PCI address of a PF"#,
+        ),
+        (json!({"cooldownSeconds": -1}), "cooldownSeconds: -1: must be between 0 and 86400"),
+        (json!({"cooldownSeconds": 86_401}), "cooldownSeconds: 86401: must be between 0 and 86400"),
+    ] {
+        assert_eq!(refused(document.clone()), message, "{document}");
+    }
+}
+
+#[test]
+fn a_pf_is_allowed_by_any_of_its_names_or_its_address() {
+    let guard = Guard { allow: vec!["ens1f0".to_owned(), "86:00.1".to_owned()] };
+    let at = |text: &str| text.parse::<PciAddress>().unwrap();
+    assert!(guard.allows(at("0000:01:00.0"), ["ens1f0"]));
+    assert!(guard.allows(at("0000:01:00.0"), ["eth0", "ens1f0"]));
+    assert!(guard.allows(at("0000:86:00.1"), []));
+    assert!(!guard.allows(at("0000:86:00.0"), ["ens1f0np0"]));
+    assert!(!Guard::default().allows(at("0000:86:00.0"), ["ens1f0"]));
+}
