@@ -22,15 +22,26 @@ pub fn load(sysfs: &Sysfs, name: &DriverName, deadline: Duration) -> Result<Chan
     if is_loaded(sysfs, name) {
         return Ok(Change::Same);
     }
-    let error = |cause: Cause| Error::new("load", format!("module {name}"), cause);
+    modprobe(name.as_str(), deadline)
+        .map(|()| Change::Changed)
+        .map_err(|cause| Error::new("load", format!("module {name}"), cause))
+}
+
+/// Loads the modules that say to be meant for a device (`modalias`), as udev does when it appears.
+pub fn load_for(modalias: &str, deadline: Duration) -> Result<(), Error> {
+    modprobe(modalias, deadline)
+        .map_err(|cause| Error::new("load", format!("a module for {modalias}"), cause))
+}
+
+fn modprobe(name: &str, deadline: Duration) -> Result<(), Cause> {
     let mut modprobe = Command::new(program());
-    modprobe.arg("--").arg(name.as_str());
-    let (status, said) = child::run(modprobe, deadline).map_err(error)?;
+    modprobe.arg("--").arg(name);
+    let (status, said) = child::run(modprobe, deadline)?;
     if status.success() {
-        return Ok(Change::Changed);
+        return Ok(());
     }
     let said = String::from_utf8_lossy(&said).trim_end().to_owned();
-    Err(error(Cause::Program(if said.is_empty() { format!("modprobe: {status}") } else { said })))
+    Err(Cause::Program(if said.is_empty() { format!("modprobe: {status}") } else { said }))
 }
 
 /// The kernel's own setting, else what the path has.
