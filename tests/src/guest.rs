@@ -7,13 +7,14 @@
 //!
 //! To add a test, write the function in a module of [`tests`] and name it in that module's `TESTS`.
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     reason = "a panic is how a test fails, and each runs under catch_unwind"
 )]
 
+mod bench;
 pub mod cni;
+mod demo;
 pub mod host;
 pub mod init;
 mod machine;
@@ -21,6 +22,7 @@ pub mod pod;
 pub mod program;
 pub mod railhead;
 mod runner;
+mod stage;
 pub mod tests;
 pub mod trace;
 mod transcript;

@@ -8,5 +8,7 @@ pub mod image;
 mod kernel;
 pub mod machine;
 pub mod place;
+mod session;
 pub mod suite;
+pub mod theatre;
 mod wreck;

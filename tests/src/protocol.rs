@@ -13,17 +13,21 @@ pub const ORDERS: &str = "/orders.json";
 pub enum Orders {
     /// Run these tests, in this order.
     Tests(Vec<String>),
-    /// Show what railhead does.
-    Demo,
-    /// Measure.
-    Bench,
+    /// Show what railhead does, on a terminal if there is one.
+    Demo(Option<Terminal>),
+    /// Measure, and show the figures.
+    Bench(Option<Terminal>),
     /// Give a person a shell on the console.
-    Shell {
-        /// Height of the terminal, in lines.
-        rows: u16,
-        /// Width of the terminal, in characters.
-        columns: u16,
-    },
+    Shell(Terminal),
+}
+
+/// A terminal's size, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terminal {
+    /// Height.
+    pub rows: u16,
+    /// Width.
+    pub columns: u16,
 }
 
 /// What happens in the guest.

@@ -4,9 +4,9 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use tests::lab::suite;
+use tests::lab::{suite, theatre};
 
-const USAGE: &str = "usage: railhead-lab test [FILTER]";
+const USAGE: &str = "usage: railhead-lab test [FILTER] | demo | shell | bench";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -14,6 +14,9 @@ fn main() -> ExitCode {
     let outcome = match words[..] {
         ["test"] => suite::run(&suite::select("")),
         ["test", filter] => suite::run(&suite::select(filter)),
+        ["demo"] => theatre::demo(),
+        ["shell"] => theatre::shell(),
+        ["bench"] => theatre::bench(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

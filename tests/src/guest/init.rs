@@ -12,8 +12,8 @@ use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::Pid;
 
 use super::program::run;
-use super::{host, runner, transcript};
-use crate::protocol::{Event, ORDERS, Orders};
+use super::{bench, demo, host, runner, transcript};
+use crate::protocol::{Event, ORDERS, Orders, Terminal};
 
 /// The argument that makes this binary the runner.
 const RUNNER: &str = "runner";
@@ -33,11 +33,11 @@ pub fn main() {
     let outcome = std::panic::catch_unwind(|| {
         prepare();
         match orders() {
-            Orders::Shell { rows, columns } => supervise(Command::new("setsid").args([
+            Orders::Shell(Terminal { rows, columns }) => supervise(Command::new("setsid").args([
                 "-c",
-                "sh",
+                "bash",
                 "-c",
-                &format!("stty rows {rows} cols {columns}; cd /root; exec bash -l"),
+                &format!("stty rows {rows} cols {columns}; cd; exec bash -l"),
             ])),
             _ => supervise(Command::new("/proc/self/exe").arg(RUNNER)),
         }
@@ -49,7 +49,8 @@ pub fn main() {
     panic!("power off: {error}");
 }
 
-fn orders() -> Orders {
+/// What the host wants.
+pub(super) fn orders() -> Orders {
     let text = fs::read_to_string(ORDERS).expect("read the orders");
     serde_json::from_str(&text).expect("orders are JSON")
 }
@@ -58,7 +59,10 @@ fn obey(orders: Orders) {
     transcript::tell(&Event::Ready);
     match orders {
         Orders::Tests(names) => runner::run_tests(&names),
-        Orders::Demo | Orders::Bench | Orders::Shell { .. } => {}
+        Orders::Demo(_) => runner::run("demo", demo::play),
+        Orders::Bench(_) => runner::run("bench", bench::measure),
+        // Init has no runner then.
+        Orders::Shell(_) => {}
     }
 }
 

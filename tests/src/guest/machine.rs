@@ -40,7 +40,7 @@ impl Machine {
 }
 
 fn links(things: &mut BTreeMap<String, String>) {
-    let links = Program::new("ip -j -d addr").run().ok().json();
+    let links = Program::new("ip -j -d addr").quiet().run().ok().json();
     for link in links.as_array().into_iter().flatten() {
         let mut flags: Vec<&str> =
             link["flags"].as_array().into_iter().flatten().filter_map(|f| f.as_str()).collect();

@@ -23,6 +23,7 @@ pub struct Program {
     environment: Vec<(String, String)>,
     input: Option<String>,
     deadline: Duration,
+    quiet: bool,
 }
 
 /// What came of it.
@@ -53,6 +54,7 @@ impl Program {
             environment: Vec::new(),
             input: None,
             deadline: DEADLINE,
+            quiet: false,
         }
     }
 
@@ -88,6 +90,13 @@ impl Program {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Keeps it out of the transcript: it is not the test's doing.
+    #[must_use]
+    pub(super) fn quiet(mut self) -> Self {
+        self.quiet = true;
         self
     }
 
@@ -129,7 +138,7 @@ impl Program {
             // closes its input is no failure of ours.
             std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
         }
-        Running::new(call, child)
+        Running::new(call, child, self.quiet)
     }
 }
 

@@ -7,10 +7,10 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::machine::Machine;
-use super::program::run;
+use super::program::Program;
+use super::tests;
 use super::transcript::{log, tell};
 use super::wait::within;
-use super::{Test, tests};
 use crate::protocol::Event;
 
 /// A test may take this long on a busy host. One that hangs cannot be stopped, so the machine is given up.
@@ -24,34 +24,54 @@ pub(super) fn run_tests(names: &[String]) {
     report_panics();
     let pristine = Machine::now();
     for name in names {
-        tell(&Event::Started { name: name.clone() });
-        let Some(test) = tests::all().find(|(known, _)| known == name) else {
-            tell(&Event::Failed { message: "there is no such test in the guest".to_owned() });
-            continue;
-        };
-        let started = Instant::now();
-        let outcome = attempt(test);
-        let leftovers = leftovers(&pristine);
-        match outcome {
-            Outcome::Passed if leftovers.is_empty() => {
-                tell(&Event::Passed { seconds: started.elapsed().as_secs_f64() });
+        match tests::all().find(|(known, _)| known == name) {
+            Some(&(name, test)) => {
+                if !run_one(name, test, &pristine) {
+                    return;
+                }
             }
-            outcome => {
-                exhibit();
-                let message = outcome.failure().into_iter().chain(leftovers.clone());
-                tell(&Event::Failed { message: message.collect::<Vec<_>>().join("\n") });
+            None => {
+                tell(&Event::Started { name: name.clone() });
+                tell(&Event::Failed { message: "the guest knows no such test".to_owned() });
             }
-        }
-        if !leftovers.is_empty() {
-            // The next test would not start where it thinks.
-            tell(&Event::Unusable { message: format!("{name} left something behind") });
-            return;
-        }
-        for directory in STATE {
-            // Most tests make only some of them.
-            drop(fs::remove_dir_all(directory));
         }
     }
+}
+
+/// Runs something that is not one of the tests, in the same way.
+pub(super) fn run(name: &'static str, what: fn()) {
+    report_panics();
+    run_one(name, what, &Machine::now());
+}
+
+/// Runs one test. False when the machine is not as pristine as before.
+fn run_one(name: &'static str, test: fn(), pristine: &Machine) -> bool {
+    tell(&Event::Started { name: name.to_owned() });
+    let started = Instant::now();
+    let outcome = attempt(name, test);
+    let hung = matches!(outcome, Outcome::Hung);
+    let leftovers = leftovers(pristine);
+    match outcome {
+        Outcome::Passed if leftovers.is_empty() => {
+            tell(&Event::Passed { seconds: started.elapsed().as_secs_f64() });
+        }
+        outcome => {
+            exhibit();
+            let message = outcome.failure().into_iter().chain(leftovers.clone());
+            tell(&Event::Failed { message: message.collect::<Vec<_>>().join("\n") });
+        }
+    }
+    // The next test would not start where it thinks.
+    if hung || !leftovers.is_empty() {
+        let what = if hung { "hangs" } else { "left something behind" };
+        tell(&Event::Unusable { message: format!("{name} {what}") });
+        return false;
+    }
+    for directory in STATE {
+        // Most tests make only some of them.
+        drop(fs::remove_dir_all(directory));
+    }
+    true
 }
 
 /// How a test ended.
@@ -74,7 +94,7 @@ impl Outcome {
 }
 
 /// Runs one test.
-fn attempt(&(name, test): &Test) -> Outcome {
+fn attempt(name: &str, test: fn()) -> Outcome {
     let (send, receive) = channel();
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         let outcome = match catch_unwind(AssertUnwindSafe(test)) {
@@ -118,7 +138,8 @@ fn exhibit() {
         ("dmesg", &["dmesg"]),
     ];
     for (name, lines) in commands {
-        let text: Vec<String> = lines.iter().map(|line| run(line).to_string()).collect();
+        let text: Vec<String> =
+            lines.iter().map(|line| Program::new(line).quiet().run().to_string()).collect();
         tell(&Event::Exhibit { name: format!("{name}.txt"), text: text.join("\n") });
     }
 }

@@ -17,16 +17,16 @@ pub struct Running {
     stdout: Stream,
     stderr: Stream,
     started: Instant,
-    /// Whether its end is in the transcript.
-    told: bool,
+    quiet: bool,
+    ended: bool,
 }
 
 impl Running {
     /// Takes over a child whose output is piped.
-    pub(super) fn new(call: String, mut child: Child) -> Self {
+    pub(super) fn new(call: String, mut child: Child, quiet: bool) -> Self {
         let stdout = Stream::of(child.stdout.take().expect("piped"));
         let stderr = Stream::of(child.stderr.take().expect("piped"));
-        Self { call, child, stdout, stderr, started: Instant::now(), told: false }
+        Self { call, child, stdout, stderr, started: Instant::now(), quiet, ended: false }
     }
 
     /// Its process id.
@@ -72,15 +72,17 @@ impl Running {
             stderr: self.stderr.rest(),
             took: self.started.elapsed(),
         };
-        transcript::log(output.to_string());
-        self.told = true;
+        if !self.quiet {
+            transcript::log(output.to_string());
+        }
+        self.ended = true;
         output
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.told {
+        if self.ended {
             return;
         }
         // It may have ended by itself: either way it is gone afterwards.
