@@ -108,12 +108,12 @@ pub struct Desired {
 /// Folds all policies into what `node` should look like.
 ///
 /// Pure, and the same for any order of `policies`, whose names differ (the sources see to that).
-/// The rules are those of [`merge`](self::merge) and of policies' selectors:
-///
-/// - every label of `nodeSelector` must be the node's; none at all means any node;
-/// - every part of `nicSelector` that is given must match the PF; a PF goes by its name and by
-///   its altnames;
-/// - a policy with `numVfs` 0 asks for nothing.
+/// - Every label of `nodeSelector` must be the node's; none at all means any node.
+/// - Every part of `nicSelector` that is given must match the PF; a PF goes by its name and by its
+///   altnames.
+/// - A policy with `numVfs` 0 asks for nothing.
+/// - Of several policies for one PF the lowest priority number wins, of equal ones the last name;
+///   VF ranges that do not overlap share the PF. The module `merge` has the whole of it.
 pub fn fold(policies: &[Policy], node: &Node) -> Desired {
     let mut ranked: Vec<&Policy> = policies.iter().collect();
     // The winner first: the lowest priority number, of equal ones the last name.

@@ -6,12 +6,13 @@
 //!    dropped as a whole; so is one of the same resource, if its policy's priority is not that of
 //!    the group taken: a higher policy redefines the resource. (Equal ones share it.)
 //! 3. The PF's number of VFs, and its MTU, is the largest among the winner, its equals in
-//!    priority, and every policy with a group that was taken.
+//!    priority, and every policy with a group that was taken. (An equal that has lost all its VFs
+//!    does not count where it asks for more than the PF can have.)
 //! 4. A policy of these that asks for the impossible stops the PF: nothing on it is touched. To
 //!    leave that policy out instead could take VFs away because of a slip in a number.
 //!
-//! The SR-IOV Network Operator merges upwards instead, so that a policy can lose to one that loses
-//! itself, and counts VFs of policies that left nothing behind.
+//! Downwards, because so a policy loses only to what is in force: one that has itself lost takes
+//! nothing from those below it.
 
 use std::collections::BTreeMap;
 
