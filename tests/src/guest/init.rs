@@ -4,6 +4,7 @@
 //! the programs under test are reaped without stealing the exit status of those that the runner waits for.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use nix::mount::{MsFlags, mount};
@@ -33,12 +34,7 @@ pub fn main() {
     let outcome = std::panic::catch_unwind(|| {
         prepare();
         match orders() {
-            Orders::Shell(Terminal { rows, columns }) => supervise(Command::new("setsid").args([
-                "-c",
-                "bash",
-                "-c",
-                &format!("stty rows {rows} cols {columns}; cd; exec bash -l"),
-            ])),
+            Orders::Shell(terminal) => shell(terminal),
             _ => supervise(Command::new("/proc/self/exe").arg(RUNNER)),
         }
     });
@@ -90,10 +86,14 @@ fn mount_all() {
 fn prepare() {
     fs::write("/proc/sys/kernel/hostname", "node-a").expect("set the host's name");
     fs::create_dir_all("/run/netns").expect("make /run/netns");
-    std::os::unix::fs::symlink("/run", "/var/run").expect("link /var/run");
+    symlink("/run", "/var/run").expect("link /var/run");
     run("ip link set lo up").ok();
-    for path in fs::read_to_string("/lib/modules/order").expect("read module order").lines() {
-        run(&format!("insmod {path}")).ok();
+    for (name, target) in [("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")]
+    {
+        symlink(format!("/proc/self/{target}"), format!("/dev/{name}")).expect("link into /dev");
+    }
+    for module in fs::read_to_string("/lib/modules/order").expect("read module order").lines() {
+        run(&format!("insmod {module}")).ok();
     }
     name_interfaces();
 }
@@ -115,6 +115,15 @@ fn predictable(address: &str) -> String {
         [_, bus, slot, function] => format!("enp{}s{}f{function}", number(bus), number(slot)),
         _ => panic!("{address} is no PCI address"),
     }
+}
+
+/// A login shell on the first serial port. Its first session leader to open that has job control on it, which the
+/// console of init would not give.
+fn shell(Terminal { rows, columns }: Terminal) {
+    let script = format!(
+        "exec </dev/ttyS0 >/dev/ttyS0 2>&1; stty rows {rows} cols {columns}; cd; exec bash -l"
+    );
+    supervise(Command::new("setsid").args(["bash", "-c", &script]));
 }
 
 /// Starts a program and reaps until it ends. An end by a signal is told.

@@ -46,7 +46,7 @@ pub fn write(file: &Path, programs: &Programs, orders: &Orders) -> Result<()> {
     archive.file("/etc/group", b"root:x:0:\n")?;
     let workspace = place::workspace();
     tree(&mut archive, &workspace.join("examples"), "/root/examples")?;
-    tree(&mut archive, &workspace.join("tests/guest"), "/")?;
+    tree(&mut archive, &workspace.join("tests/rootfs"), "/")?;
     debian_programs(&mut archive)?;
     busybox(&mut archive)?;
     modules(&mut archive)?;
@@ -108,7 +108,7 @@ fn modules(archive: &mut Out) -> Result<()> {
     for module in kernel.modules()? {
         let path = format!("{directory}/{}", module.path);
         archive.file(&path, &module.contents)?;
-        order.push_str(&format!("{path}\n"));
+        order.push_str(&format!("{path} {}\n", module.parameters));
         // Init has loaded all that is needed by then: modprobe only has to find that it is so.
         dependencies.push_str(&format!("{}:\n", module.path));
     }

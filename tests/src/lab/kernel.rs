@@ -27,6 +27,12 @@ const WANTED: &[&str] = &[
     "af_packet",
 ];
 
+/// What modules are loaded with.
+const PARAMETERS: &[(&str, &str)] = &[
+    // No interface that nobody asked for.
+    ("dummy", "numdummies=0"),
+];
+
 /// The kernel, unpacked by `tests/setup.sh`.
 #[derive(Debug)]
 pub(super) struct Kernel {
@@ -42,6 +48,8 @@ pub(super) struct Module {
     pub(super) path: String,
     /// The module itself, unpacked: the guest has no decompressor, and an emulated one would be slow.
     pub(super) contents: Vec<u8>,
+    /// What to load it with: `numdummies=0`.
+    pub(super) parameters: &'static str,
 }
 
 impl Kernel {
@@ -113,9 +121,11 @@ fn unpack(directory: &Path, path: &str) -> Result<Module> {
         _ => None,
     };
     let plain = path.split_once(".ko").map_or(path, |(stem, _)| stem).to_owned() + ".ko";
+    let parameters = PARAMETERS.iter().find(|(module, _)| *module == name(path));
+    let parameters = parameters.map_or("", |(_, parameters)| parameters);
     let Some(packer) = packer else {
         let contents = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
-        return Ok(Module { path: plain, contents });
+        return Ok(Module { path: plain, contents, parameters });
     };
     let output = Command::new(packer)
         .arg("-dc")
@@ -128,7 +138,7 @@ fn unpack(directory: &Path, path: &str) -> Result<Module> {
         file.display(),
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(Module { path: plain, contents: output.stdout })
+    Ok(Module { path: plain, contents: output.stdout, parameters })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::console;
 use super::kernel::Kernel;
@@ -129,7 +129,10 @@ impl Drop for Machine {
 pub fn interact(image: &Path) -> Result<()> {
     let mut command = qemu(image)?;
     command.args(["-display", "none", "-serial", "mon:stdio", "-serial", "file:/dev/null"]);
-    command.status().context("start QEMU")?;
+    // QEMU warns on standard error of what is meant to be so; what it says counts only when it fails.
+    let child = command.stderr(Stdio::piped()).spawn().context("start QEMU")?;
+    let output = child.wait_with_output().context("wait for QEMU")?;
+    ensure!(output.status.success(), "QEMU: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 
