@@ -52,6 +52,9 @@ impl Pool {
 ///
 /// What is claimed outlives the claimer; the plugins read it from disk.
 pub trait Claims {
+    /// Passes on what the plugins need besides blocks: how long a freed address rests.
+    fn prepare(&self) -> Result<(), ClaimError>;
+
     /// Sees to it that this node has its block of `pool`, in the pool's present shape.
     fn claim(&self, pool: &Pool) -> Result<Claim, ClaimError>;
 
@@ -130,6 +133,7 @@ pub fn settle(
     objects: &Objects,
     node: &Node,
 ) -> Result<BTreeMap<PoolRef, Standing>, ClaimError> {
+    claims.prepare()?;
     let mut standings = BTreeMap::new();
     for pool in objects.pools() {
         if pool.is_for(node) {
@@ -197,7 +201,11 @@ impl fmt::Display for Standing {
         match self {
             Self::Claimed(Claim::Held(block)) => write!(f, "this node gives out {}", block.range),
             Self::Claimed(Claim::Kept { block, why }) => {
-                write!(f, "the edit would renumber, so this node still gives out {}: {why}", block.range)
+                write!(
+                    f,
+                    "the edit would renumber, so this node still gives out {}: {why}",
+                    block.range
+                )
             }
             Self::Claimed(Claim::NoBlock { why }) => f.write_str(why),
             Self::NotForThisNode => f.write_str("its nodeSelector does not select this node"),

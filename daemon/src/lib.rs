@@ -9,16 +9,23 @@
 //! The plan is data: [`plan::plan`] is pure, [`apply`] does what it says and decides nothing. A
 //! kernel primitive (one request, one file) never lives here: those are `cni::kernel`.
 
+pub mod apply;
 pub mod chain;
 pub mod claims;
+pub mod cli;
+pub mod host;
 pub mod journal;
 pub mod model;
+pub mod observe;
 pub mod plan;
 pub mod printable;
+pub mod reconcile;
 pub mod report;
 pub mod settings;
+pub mod situation;
 pub mod snapshot;
 pub mod source;
+pub mod view;
 
 #[cfg(test)]
 mod specimen;

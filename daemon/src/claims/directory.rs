@@ -9,7 +9,7 @@ use conf::settings::{Settings, Standalone};
 use ipam::block::{Blocks, Kept, Sharing};
 use ipam::blocks::{self, BlockError};
 use ipam::durable::FileError;
-use ipam::{Lease, Root, Store, StoreError};
+use ipam::{Lease, Root, Store, StoreError, cooldown};
 
 use super::{Claim, Claims, Pool, Release, Renumbering};
 use crate::settings::NodeName;
@@ -20,6 +20,7 @@ pub struct Directory {
     root: Root,
     node: NodeName,
     standalone: Standalone,
+    cooldown_seconds: u32,
 }
 
 /// A claim or release that did not happen.
@@ -54,7 +55,12 @@ impl Directory {
     /// The blocks under `root` of the host that `settings` describe.
     pub fn new(root: &Root, node: &NodeName, settings: &Settings) -> Self {
         let standalone = settings.standalone.unwrap_or(Standalone { host: 0, hosts: 1 });
-        Self { root: root.clone(), node: node.clone(), standalone }
+        Self {
+            root: root.clone(),
+            node: node.clone(),
+            standalone,
+            cooldown_seconds: settings.cooldown_seconds,
+        }
     }
 
     fn sharing(&self) -> Sharing {
@@ -154,6 +160,11 @@ impl Directory {
 }
 
 impl Claims for Directory {
+    fn prepare(&self) -> Result<(), ClaimError> {
+        cooldown::save(&self.root, self.cooldown_seconds)?;
+        Ok(())
+    }
+
     fn claim(&self, pool: &Pool) -> Result<Claim, ClaimError> {
         let at = pool.at();
         let dealt = match pool {
@@ -163,7 +174,9 @@ impl Claims for Directory {
         let wanted = dealt.for_host(self.standalone);
         let old = match blocks::load(&self.root, &at) {
             Ok(Some(old)) => old,
-            Ok(None) => return wanted.map_or_else(|| Ok(self.no_block()), |block| self.save(block)),
+            Ok(None) => {
+                return wanted.map_or_else(|| Ok(self.no_block()), |block| self.save(block));
+            }
             Err(damage @ BlockError::Damaged { .. }) => return self.repair(&at, damage, wanted),
             Err(error) => return Err(error.into()),
         };

@@ -84,6 +84,11 @@ pub enum Blocked {
 }
 
 impl Blocked {
+    /// Whether it goes away when somebody who uses a VF does, with nobody doing anything wrong.
+    pub fn is_wait(&self) -> bool {
+        matches!(self, Self::InUse { .. } | Self::ForeignVfs { .. })
+    }
+
     /// One word for conditions and metrics.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -35,8 +35,7 @@ impl Directory {
 impl Report for Directory {
     fn publish(&self, state: &NodeState) -> Result<bool, ReportError> {
         let name = &state.metadata.name;
-        let node =
-            NodeName::new(name).map_err(|_rule| ReportError::Name { name: name.clone() })?;
+        let node = NodeName::new(name).map_err(|_rule| ReportError::Name { name: name.clone() })?;
         let mut state = state.clone();
         if let Some(before) = self.published(&node)? {
             keep_times(&mut state.status.conditions, &before.status.conditions);
@@ -57,9 +56,8 @@ impl Report for Directory {
 /// A condition's time is when its status last changed, not when it was last looked at.
 fn keep_times(conditions: &mut [Condition], before: &[Condition]) {
     for condition in conditions {
-        let same = |old: &&Condition| {
-            old.r#type == condition.r#type && old.status == condition.status
-        };
+        let same =
+            |old: &&Condition| old.r#type == condition.r#type && old.status == condition.status;
         if let Some(old) = before.iter().find(same) {
             condition.last_transition_time.clone_from(&old.last_transition_time);
         }

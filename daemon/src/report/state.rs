@@ -147,7 +147,11 @@ fn interface(pf: &Pf, wanted: Option<&DesiredPf>) -> Interface {
         externally_managed: wanted.is_some_and(|wanted| wanted.externally_managed),
         total_vfs: u32::from(pf.total_vfs),
         alt_names: pf.altnames.clone(),
-        vfs: pf.vfs.iter().map(|(index, vf)| virtual_function(pf, u32::from(index.0), vf)).collect(),
+        vfs: pf
+            .vfs
+            .iter()
+            .map(|(index, vf)| virtual_function(pf, u32::from(index.0), vf))
+            .collect(),
         ..Default::default()
     }
 }

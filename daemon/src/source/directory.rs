@@ -118,7 +118,8 @@ fn open(path: &Path) -> io::Result<Dir> {
 }
 
 fn list(mut directory: Dir, path: &Path) -> Result<Files, SourceError> {
-    let failed = |errno: nix::errno::Errno| SourceError { path: path.to_owned(), source: errno.into() };
+    let failed =
+        |errno: nix::errno::Errno| SourceError { path: path.to_owned(), source: errno.into() };
     let mut names = Vec::new();
     for entry in directory.iter() {
         let entry = entry.map_err(failed)?;

@@ -11,7 +11,8 @@ use conf::policy::Policy;
 use conf::pool::{CidrPool, IpPool};
 use ipam::Root;
 use ipam::durable::{self, FileError};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Known, ObjectRef, Objects, Origin};
 
@@ -40,6 +41,7 @@ pub enum LastGoodError {
 /// The file.
 #[derive(Serialize, Deserialize)]
 struct Stored {
+    #[serde(deserialize_with = "known_version")]
     version: u32,
     objects: Vec<StoredObject>,
 }
@@ -68,8 +70,8 @@ enum Spec {
 pub fn load(root: &Root) -> Result<Objects, LastGoodError> {
     let path = path(root);
     let Some(bytes) = durable::read_optional(&path)? else { return Ok(Objects::default()) };
-    let stored: Stored = serde_json::from_slice(&bytes)
-        .map_err(|source| LastGoodError::Damaged { path, source })?;
+    let stored: Stored =
+        serde_json::from_slice(&bytes).map_err(|source| LastGoodError::Damaged { path, source })?;
     let known = stored.objects.into_iter().map(|stored| Known {
         at: stored.at,
         origin: stored.origin,
@@ -87,7 +89,7 @@ pub fn load(root: &Root) -> Result<Objects, LastGoodError> {
 /// Saves the objects of a snapshot; `false`, and nothing written, when they were saved already.
 pub fn save(root: &Root, objects: &Objects) -> Result<bool, LastGoodError> {
     let path = path(root);
-    // By kind and name: to move an object to another place is no change.
+    // By kind and name: in which order files were read is no change.
     let sorted: BTreeMap<&ObjectRef, &Known> =
         objects.known.iter().map(|known| (&known.at, known)).collect();
     let stored = Stored {
@@ -119,6 +121,13 @@ impl StoredObject {
             generation: known.generation,
             spec,
         })
+    }
+}
+
+fn known_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        VERSION => Ok(VERSION),
+        other => Err(D::Error::custom(format!("version {other}, not {VERSION}"))),
     }
 }
 

@@ -131,7 +131,8 @@ impl Objects {
     /// So a typo stops nothing that works, and least of all takes VFs away.
     pub fn keeping(mut self, last: &Self) -> Self {
         let incomplete = !self.is_complete();
-        let present: BTreeSet<ObjectRef> = self.known.iter().map(|known| known.at.clone()).collect();
+        let present: BTreeSet<ObjectRef> =
+            self.known.iter().map(|known| known.at.clone()).collect();
         let invalid: BTreeSet<ObjectRef> =
             self.problems.iter().filter_map(|problem| problem.object().cloned()).collect();
         let wanted = |known: &&Known| {
@@ -143,12 +144,7 @@ impl Objects {
     }
 
     /// Adds what a document says; lists are unrolled.
-    fn add(
-        &mut self,
-        origin: &Origin,
-        document: Value,
-        first: &mut BTreeMap<ObjectRef, Origin>,
-    ) {
+    fn add(&mut self, origin: &Origin, document: Value, first: &mut BTreeMap<ObjectRef, Origin>) {
         for read in object::read_all(document) {
             let at = ObjectRef { kind: read.kind, name: read.name };
             self.notices.extend(read.warnings.into_iter().map(|what| Notice {

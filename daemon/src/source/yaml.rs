@@ -22,10 +22,10 @@ pub(crate) struct Document {
 
 /// All documents of a text. One syntax error refuses all: where it ends nobody can tell.
 pub(crate) fn documents(content: &[u8]) -> Result<Vec<Document>, FileRefusal> {
-    let text = std::str::from_utf8(content)
-        .map_err(|error| not_text(content, error.valid_up_to()))?;
-    let found: Vec<Spanned<Value>> =
-        serde_saphyr::from_multiple_with_options(text, bounded()).map_err(|error| syntax(&error))?;
+    let text =
+        std::str::from_utf8(content).map_err(|error| not_text(content, error.valid_up_to()))?;
+    let found: Vec<Spanned<Value>> = serde_saphyr::from_multiple_with_options(text, bounded())
+        .map_err(|error| syntax(&error))?;
     let document =
         |found: Spanned<Value>| Document { line: found.referenced.line(), value: found.value };
     Ok(found.into_iter().map(document).collect())

@@ -25,7 +25,7 @@ pub(super) struct Place {
     /// The set in force.
     objects: PathBuf,
     /// The set to come; after the exchange, the set that was.
-    next: PathBuf,
+    pub(super) next: PathBuf,
     /// The set that was.
     previous: PathBuf,
     _lock: Flock<File>,

@@ -1,0 +1,144 @@
+//! The command line: one file per verb, each with its arguments and what it does with them.
+//!
+//! ```text
+//! Cli (clap) --> Verb --> VERB::run(&Args, &mut Context) --> Exit
+//! ```
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::chain::Chain;
+use crate::host::Host;
+use crate::view::{Format, Output};
+
+pub mod attachments;
+pub mod completions;
+pub mod discover;
+pub mod ipam;
+
+/// Prepares a host's SR-IOV NICs for containers and shows what is attached to whom.
+#[derive(Debug, Parser)]
+#[command(
+    name = "railhead",
+    version,
+    max_term_width = 100,
+    after_help = "Exit status: 0 done or nothing to do, 1 failed, 2 wrong usage, 3 `plan \
+                  --exit-code` has changes."
+)]
+pub struct Cli {
+    /// What holds for every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What holds for every verb.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// How to print results: table, json or yaml
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        hide_possible_values = true
+    )]
+    pub output: Format,
+    /// The directory that stands for /: another railhead's files, or a captured machine
+    #[arg(long, global = true, value_name = "DIRECTORY", default_value = "/")]
+    pub root: PathBuf,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show the NICs that can make VFs, and their VFs
+    Discover(discover::Args),
+    /// Show what is attached to which container
+    Attachments(attachments::Args),
+    /// Show this node's address blocks and who holds which address
+    Ipam(ipam::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+/// What a verb works with.
+#[derive(Debug)]
+pub struct Context {
+    /// The machine.
+    pub host: Host,
+    /// Where results go.
+    pub out: Output<io::Stdout>,
+}
+
+/// How a verb ended; `railhead`'s exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do: 0.
+    Done,
+    /// Some or all of it failed, and that was told: 1.
+    Failed,
+    /// There are changes to be made, and that was asked: 3.
+    Changes,
+}
+
+/// What a verb comes to; its error is printed with all causes.
+pub type Outcome = Result<Exit, Box<dyn Error>>;
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Changes => 3,
+        })
+    }
+}
+
+/// Runs the verb that the command line names. Wrong usage ends the process with status 2.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut context =
+        Context { host: Host::at(&cli.global.root), out: Output::stdout(cli.global.output) };
+    match run(&cli.verb, &mut context) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            complain(&Chain(error.as_ref()));
+            Exit::Failed.into()
+        }
+    }
+}
+
+fn run(verb: &Verb, context: &mut Context) -> Outcome {
+    match verb {
+        Verb::Discover(args) => discover::run(args, context),
+        Verb::Attachments(args) => attachments::run(args, context),
+        Verb::Ipam(args) => ipam::run(args, context),
+        Verb::Completions(args) => completions::run(args, context),
+    }
+}
+
+/// Tells what went wrong on standard error; with nobody there to read it, that is lost.
+pub fn complain(what: &dyn std::fmt::Display) {
+    writeln!(io::stderr(), "railhead: {what}").ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

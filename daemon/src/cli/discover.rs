@@ -1,0 +1,26 @@
+//! `railhead discover`: what is there.
+
+use super::{Context, Exit, Outcome, complain};
+use crate::observe::observe;
+use crate::printable::Printable;
+use crate::view::discover::Discovery;
+
+/// Show the NICs that can make VFs, and their VFs
+///
+/// Looks and touches nothing: no write, no other program.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  railhead discover
+  railhead discover -o json | jq '.pfs[] | {name, numVfs, totalVfs}'")]
+pub struct Args {}
+
+/// Shows what is there.
+pub fn run(_args: &Args, context: &mut Context) -> Outcome {
+    let snapshot = observe(&context.host)?;
+    context.out.show(&Discovery::of(&snapshot))?;
+    for (address, why) in &snapshot.unreadable {
+        complain(&format_args!("look at {address}: {}", Printable(why)));
+    }
+    Ok(if snapshot.unreadable.is_empty() { Exit::Done } else { Exit::Failed })
+}

@@ -1,0 +1,137 @@
+//! Looks at the host, once and without touching anything: no write, no fork.
+//!
+//! ```text
+//! sysfs: PCI functions -----------+
+//! rtnetlink: one dump of links ---+--> Pf, Vf --+
+//! rtnetlink: VFs of a PF ---------+             +--> Snapshot
+//! store, locks, /proc: users -------------------+
+//! routes: management NICs ----------------------+
+//! ```
+//!
+//! A PF that cannot be read hides no other.
+
+use std::collections::BTreeMap;
+
+use cni::kernel::sysfs::{Function, Sriov};
+use cni::kernel::{self, module};
+use conf::{DriverName, Mac, PciAddress, VfIndex};
+
+use crate::chain::Chain;
+use crate::host::Host;
+use crate::snapshot::{Pf, Snapshot, Vf};
+
+mod links;
+mod management;
+mod users;
+
+use links::Links;
+use users::Users;
+
+/// Looks at the host.
+///
+/// Fails only when nothing can be said at all; what cannot be read of one PF is in
+/// [`Snapshot::unreadable`].
+pub fn observe(host: &Host) -> Result<Snapshot, kernel::Error> {
+    let mut links = Links::read(host)?;
+    let mut users = Users::read(host);
+    let management = management::netdevs(host)?;
+    let mut snapshot = Snapshot {
+        vfio_pci: module::is_loaded(host.sysfs(), &DriverName::vfio_pci()),
+        ..Snapshot::default()
+    };
+    for (address, function) in host.sysfs().physical_functions()? {
+        let pf = function.and_then(|function| match function.sriov.clone() {
+            Some(sriov) if function.is_network() => {
+                pf(host, &mut links, &mut users, function, sriov).map(Some)
+            }
+            _ => Ok(None),
+        });
+        match pf {
+            Ok(Some(mut pf)) => {
+                pf.management = management::of(&pf, &management);
+                snapshot.pfs.insert(address, pf);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                snapshot.unreadable.insert(address, Chain(&error).to_string());
+            }
+        }
+    }
+    Ok(snapshot)
+}
+
+fn pf(
+    host: &Host,
+    links: &mut Links,
+    users: &mut Users,
+    function: Function,
+    sriov: Sriov,
+) -> Result<Pf, kernel::Error> {
+    let link = links.of(host, &function)?;
+    let speed = link.as_ref().and_then(|link| host.sysfs().speed(&link.netdev.name));
+    let admin_macs = match &link {
+        Some(link) if !function.virtfns.is_empty() => links.admin_macs(link.netdev.index)?,
+        _ => BTreeMap::new(),
+    };
+    let mut vfs = BTreeMap::new();
+    for (index, address) in &function.virtfns {
+        if let Some(vf) = vf(host, links, users, *address, admin_macs.get(index).copied())? {
+            vfs.insert(*index, vf);
+        }
+    }
+    let (netdev, altnames, permanent_mac, max_mtu) = match link {
+        Some(link) => (Some(link.netdev), link.altnames, link.permanent_mac, link.max_mtu),
+        None => (None, Vec::new(), None, None),
+    };
+    Ok(Pf {
+        address: function.address,
+        vendor: function.vendor,
+        device: function.device,
+        vf_device: sriov.vf_device,
+        driver: function.driver,
+        netdev,
+        altnames,
+        permanent_mac,
+        max_mtu,
+        speed,
+        numa_node: function.numa_node,
+        iommu_group: function.iommu_group,
+        total_vfs: sriov.total,
+        num_vfs: sriov.num,
+        autoprobe: sriov.autoprobe,
+        offset: sriov.offset,
+        stride: sriov.stride,
+        management: None,
+        vfs,
+    })
+}
+
+/// One VF; `None` when it went away meanwhile.
+fn vf(
+    host: &Host,
+    links: &mut Links,
+    users: &mut Users,
+    address: PciAddress,
+    admin_mac: Option<Mac>,
+) -> Result<Option<Vf>, kernel::Error> {
+    let Some(function) = host.sysfs().function(address)? else { return Ok(None) };
+    let link = links.of(host, &function)?;
+    let master = link.as_ref().and_then(|link| link.master.clone());
+    let mut vf = Vf {
+        address,
+        driver: function.driver,
+        driver_override: function.driver_override,
+        netdev: link.map(|link| link.netdev),
+        admin_mac,
+        iommu_group: function.iommu_group,
+        user: None,
+    };
+    vf.user = users.of(&vf, master);
+    Ok(Some(vf))
+}
+
+/// VFs by index, with their admin MACs.
+type AdminMacs = BTreeMap<VfIndex, Mac>;
+
+#[cfg(test)]
+mod tests;

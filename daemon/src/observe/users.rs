@@ -1,0 +1,111 @@
+//! Who uses a VF: every sign of use, and none that costs anything to look for.
+
+use std::collections::BTreeMap;
+
+use cni::lock;
+use conf::PciAddress;
+use ipam::{AttachmentKey, Root, Store, StoreError};
+use serde::Deserialize;
+
+use crate::host::Host;
+use crate::snapshot::{User, Vf};
+
+mod vfio;
+
+/// What is known of users before a VF is looked at.
+pub(super) struct Users {
+    root: Root,
+    attached: BTreeMap<PciAddress, User>,
+    /// Processes by VFIO group; looked for only when a VF is bound for user space.
+    processes: Option<BTreeMap<u32, User>>,
+    is_live: bool,
+}
+
+/// The part of an attachment's record that matters here.
+#[derive(Deserialize)]
+struct Record {
+    #[serde(default)]
+    pod: Option<Pod>,
+}
+
+#[derive(Deserialize)]
+struct Pod {
+    namespace: String,
+    name: String,
+}
+
+impl Users {
+    pub(super) fn read(host: &Host) -> Self {
+        Self {
+            root: host.root().clone(),
+            attached: attached(host),
+            processes: None,
+            is_live: host.is_live(),
+        }
+    }
+
+    /// Who uses `vf`; `master` is the netdev that it is a port of.
+    pub(super) fn of(&mut self, vf: &Vf, master: Option<String>) -> Option<User> {
+        if let Some(user) = self.attached.get(&vf.address) {
+            return Some(user.clone());
+        }
+        if let Some(user) = self.verb(vf.address) {
+            return Some(user);
+        }
+        let is_for_userspace = vf.driver.as_ref().is_some_and(|driver| driver.is_userspace());
+        if is_for_userspace {
+            return self.process(vf.iommu_group?);
+        }
+        if let Some(of) = master {
+            return Some(User::Port { of });
+        }
+        // A netdev driver with no netdev here: somebody has it in another namespace.
+        (vf.driver.is_some() && vf.netdev.is_none()).then_some(User::OtherNamespace)
+    }
+
+    /// The plugin that works on it. A lock that cannot be looked at is told of when it is taken.
+    fn verb(&self, vf: PciAddress) -> Option<User> {
+        let holder = lock::holder(&self.root, vf).ok()??;
+        // Our own steps hold it too, and look again while they do.
+        (holder.pid != std::process::id()).then(|| User::Verb { holder: holder.to_string() })
+    }
+
+    fn process(&mut self, group: u32) -> Option<User> {
+        let is_live = self.is_live;
+        let processes = self
+            .processes
+            .get_or_insert_with(|| if is_live { vfio::processes() } else { BTreeMap::new() });
+        processes.get(&group).cloned()
+    }
+}
+
+/// VFs that a plugin has attached to a container. A store that cannot be read is no sign of use by
+/// itself: what is attached shows by its netdev and its VFIO group as well.
+fn attached(host: &Host) -> BTreeMap<PciAddress, User> {
+    read_store(host).unwrap_or_else(|error| {
+        tracing::warn!("attachments are unknown: {}", crate::chain::Chain(&error));
+        BTreeMap::new()
+    })
+}
+
+fn read_store(host: &Host) -> Result<BTreeMap<PciAddress, User>, StoreError> {
+    // Opening makes what is missing, and looking must not write.
+    if !host.root().store().is_dir() {
+        return Ok(BTreeMap::new());
+    }
+    let (owners, records) = Store::open(host.root())?
+        .read(|txn| Ok::<_, StoreError>((txn.vf_owners()?, txn.attachments::<Record>()?)))?;
+    let pods: BTreeMap<AttachmentKey, Option<Pod>> = records
+        .into_iter()
+        .map(|(key, record)| (key, record.ok().and_then(|record| record.pod)))
+        .collect();
+    Ok(owners.into_iter().map(|(vf, key)| (vf, container(&key, pods.get(&key)))).collect())
+}
+
+fn container(key: &AttachmentKey, pod: Option<&Option<Pod>>) -> User {
+    User::Container {
+        container: key.container.to_string(),
+        interface: key.ifname.to_string(),
+        pod: pod.and_then(Option::as_ref).map(|pod| format!("{}/{}", pod.namespace, pod.name)),
+    }
+}

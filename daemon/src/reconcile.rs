@@ -1,0 +1,190 @@
+//! One pass: look, plan, apply, look again, report.
+//!
+//! ```text
+//! Written --> Situation --> plan --> apply --> Situation --> plan: empty?
+//!                             ^                               | no, and something was done
+//!                             +-------------------------------+
+//!             --> claims, last good, node state
+//! ```
+//!
+//! Success is never believed: a PF is in force only when a fresh snapshot gives an empty plan.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+
+use conf::PciAddress;
+use conf::block::PoolRef;
+
+use crate::apply::{self, Deadlines, Event, Job, LaneOutcome};
+use crate::chain::Chain;
+use crate::claims::{self, ClaimError, Standing};
+use crate::host::Host;
+use crate::plan::Plan;
+use crate::report::{self, Facts, PfFate, Report as _, Timestamp};
+use crate::situation::{Situation, SituationError, Written};
+use crate::source;
+
+mod outcome;
+
+pub use outcome::{Outcome, PfOutcome};
+
+/// A second round is for what a driver did besides what it was asked for; whatever is left after
+/// the third does not converge.
+const ROUNDS: usize = 3;
+
+/// What a pass came to.
+#[derive(Debug)]
+pub struct Pass {
+    /// What is and what should be, after all that was done.
+    pub situation: Situation,
+    /// What is still to be done.
+    pub left: Plan,
+    /// What became of the lanes.
+    pub lanes: BTreeMap<PciAddress, LaneOutcome>,
+    /// How this node stands with each pool.
+    pub pools: BTreeMap<PoolRef, Standing>,
+    /// What went wrong besides PFs and pools.
+    pub troubles: Vec<String>,
+}
+
+/// Brings the host to what is written.
+pub fn reconcile(
+    host: &Host,
+    written: &Written,
+    deadlines: Deadlines,
+    events: &Sender<Event>,
+) -> Result<Pass, SituationError> {
+    let mut troubles = Vec::new();
+    let mut lanes: BTreeMap<PciAddress, LaneOutcome> = BTreeMap::new();
+    let mut situation = Situation::look(host, written)?;
+    set_damaged_aside(host, &situation, &mut troubles);
+    let mut left = situation.plan();
+    for _ in 0..ROUNDS {
+        if left.steps() == 0 || !host.is_live() {
+            break;
+        }
+        record_owners(host, &situation, &mut troubles);
+        let owners = situation.owners();
+        let job = Job {
+            host,
+            snapshot: &situation.snapshot,
+            ownership: &situation.ownership,
+            owners: &owners,
+            deadlines,
+        };
+        let done = apply::apply(job, &left, events);
+        let has_failed = done.values().any(|lane| !lane.failures.is_empty());
+        for (pf, lane) in done {
+            lanes.entry(pf).or_default().add(lane);
+        }
+        situation = Situation::look(host, written)?;
+        let before = std::mem::replace(&mut left, situation.plan());
+        if has_failed || left == before {
+            break;
+        }
+    }
+    let pools = settle_pools(host, &situation, &mut troubles);
+    let pass = Pass { situation, left, lanes, pools, troubles };
+    Ok(publish(host, pass))
+}
+
+/// Tells of damaged journal files once, and puts them where they can be looked at.
+fn set_damaged_aside(host: &Host, situation: &Situation, troubles: &mut Vec<String>) {
+    for damaged in &situation.damaged {
+        troubles.push(damaged.to_string());
+        if let Err(error) = host.journal().set_aside(damaged) {
+            troubles.push(format!("rename {}: {error}", damaged.path.display()));
+        }
+    }
+}
+
+/// Writes into the journal who asks, where that is somebody else by now: the messages of an undo
+/// name them.
+fn record_owners(host: &Host, situation: &Situation, troubles: &mut Vec<String>) {
+    for (pf, owners) in situation.owners() {
+        let Some(entry) = situation.ownership.get(&pf) else { continue };
+        if entry.owners != owners {
+            let entry = crate::journal::Entry { owners, ..entry.clone() };
+            if let Err(error) = host.journal().write(pf, &entry) {
+                troubles.push(Chain(&error).to_string());
+            }
+        }
+    }
+}
+
+/// Sees to this node's address blocks.
+fn settle_pools(
+    host: &Host,
+    situation: &Situation,
+    troubles: &mut Vec<String>,
+) -> BTreeMap<PoolRef, Standing> {
+    let settings = &situation.loaded.settings;
+    let node = &situation.loaded.node;
+    let claims = claims::Directory::new(host.root(), &node.name, settings);
+    claims::settle(&claims, &situation.objects, node).unwrap_or_else(|error: ClaimError| {
+        troubles.push(Chain(&error).to_string());
+        BTreeMap::new()
+    })
+}
+
+/// Saves what must outlive a reboot and tells others how it went, where that is news.
+fn publish(host: &Host, mut pass: Pass) -> Pass {
+    if let Err(error) = source::save_last_good(host.root(), &pass.situation.objects) {
+        pass.troubles.push(Chain(&error).to_string());
+    }
+    let state = report::build(&Facts {
+        node: &pass.situation.loaded.node.name,
+        snapshot: &pass.situation.snapshot,
+        desired: pass.situation.desired(),
+        fates: &pass.fates(),
+        pools: &pass.pools,
+        objects: &pass.situation.objects,
+        now: Timestamp::now(),
+    });
+    if let Err(error) = report::Directory::new(host.root()).publish(&state) {
+        pass.troubles.push(Chain(&error).to_string());
+    }
+    pass
+}
+
+impl LaneOutcome {
+    /// Adds what a later round came to.
+    fn add(&mut self, later: Self) {
+        self.done += later.done;
+        self.failures.extend(later.failures);
+        self.skipped += later.skipped;
+    }
+}
+
+impl Pass {
+    /// How each PF that is wished for fared.
+    pub fn fates(&self) -> BTreeMap<PciAddress, PfFate> {
+        let wished = self.situation.desired().pfs.keys();
+        wished.map(|pf| (*pf, self.fate(*pf))).collect()
+    }
+
+    fn fate(&self, pf: PciAddress) -> PfFate {
+        if let Some(failure) = self.lanes.get(&pf).and_then(|lane| lane.failures.first()) {
+            return PfFate::Failed {
+                reason: failure.reason.clone(),
+                message: format!("{}: {}", failure.step, failure.message),
+            };
+        }
+        let Some(lane) = self.left.lanes.iter().find(|lane| lane.pf == pf) else {
+            return PfFate::InForce;
+        };
+        match (lane.blocked.iter().find(|blocked| !blocked.is_wait()), lane.blocked.first()) {
+            (Some(blocked), _) => {
+                PfFate::Failed { reason: blocked.reason().to_owned(), message: blocked.to_string() }
+            }
+            (None, Some(waiting)) => PfFate::Working { message: waiting.to_string() },
+            (None, None) => PfFate::Failed {
+                reason: "NotConverged".to_owned(),
+                message: lane
+                    .steps
+                    .first()
+                    .map_or_else(String::new, |step| format!("{step}: still to be done")),
+            },
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What a pass came to, object by object, in a form that travels: printed, sent over the socket.
+
+use std::collections::BTreeMap;
+
+use conf::PciAddress;
+use conf::desired::NoMatch;
+use serde::{Deserialize, Serialize};
+
+use super::Pass;
+use crate::apply::Failure;
+use crate::plan::{Blocked, Step};
+use crate::snapshot::Snapshot;
+
+/// What a pass came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// PFs that something was done to, or is still to be done.
+    pub pfs: BTreeMap<PciAddress, PfOutcome>,
+    /// Objects that are not in force, by kind and name, and why.
+    pub objects: BTreeMap<String, String>,
+    /// Documents and files that are no objects, and whatever else went wrong.
+    pub problems: Vec<String>,
+    /// What is surely not meant, but harms nobody.
+    pub notices: Vec<String>,
+}
+
+/// What a pass came to on one PF.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PfOutcome {
+    /// What a person calls it.
+    pub label: String,
+    /// How many steps were done.
+    pub done: usize,
+    /// The steps that failed.
+    pub failures: Vec<Failure>,
+    /// What is still to be done.
+    pub left: Vec<Step>,
+    /// What is in the way.
+    pub blocked: Vec<Blocked>,
+}
+
+impl Outcome {
+    /// Whether everything is as wished, and nothing went wrong.
+    pub fn is_success(&self) -> bool {
+        self.objects.is_empty()
+            && self.problems.is_empty()
+            && self.pfs.values().all(PfOutcome::is_success)
+    }
+}
+
+impl PfOutcome {
+    /// Whether the PF is as wished.
+    pub fn is_success(&self) -> bool {
+        self.failures.is_empty() && self.left.is_empty() && self.blocked.is_empty()
+    }
+}
+
+impl Pass {
+    /// What it came to.
+    pub fn outcome(&self) -> Outcome {
+        let objects = &self.situation.objects;
+        let problems = objects.problems.iter().map(ToString::to_string);
+        let warnings = self.situation.loaded.warnings.iter().cloned();
+        Outcome {
+            pfs: self.pf_outcomes(),
+            objects: self.not_in_force(),
+            problems: problems.chain(self.troubles.iter().cloned()).collect(),
+            notices: warnings.chain(objects.notices.iter().map(ToString::to_string)).collect(),
+        }
+    }
+
+    fn pf_outcomes(&self) -> BTreeMap<PciAddress, PfOutcome> {
+        let snapshot = &self.situation.snapshot;
+        let empty = |pf| PfOutcome {
+            label: label(snapshot, pf),
+            done: 0,
+            failures: Vec::new(),
+            left: Vec::new(),
+            blocked: Vec::new(),
+        };
+        let mut pfs: BTreeMap<PciAddress, PfOutcome> = BTreeMap::new();
+        for (pf, lane) in &self.lanes {
+            let outcome = pfs.entry(*pf).or_insert_with(|| empty(*pf));
+            outcome.done = lane.done;
+            outcome.failures.clone_from(&lane.failures);
+        }
+        for lane in &self.left.lanes {
+            let outcome = pfs.entry(lane.pf).or_insert_with(|| empty(lane.pf));
+            outcome.left.clone_from(&lane.steps);
+            outcome.blocked.clone_from(&lane.blocked);
+        }
+        pfs
+    }
+
+    fn not_in_force(&self) -> BTreeMap<String, String> {
+        let policies = self.situation.desired().policies.iter().filter_map(|(name, outcome)| {
+            let why = match &outcome.no_match {
+                Some(NoMatch::NoPf { why }) => why.clone(),
+                None if !outcome.unmatched.is_empty() => {
+                    format!("this host has no {}", outcome.unmatched.join(", "))
+                }
+                _ => return None,
+            };
+            Some((format!("policy {name}"), why))
+        });
+        let pools = self.pools.iter().filter(|(_, standing)| !standing.is_settled());
+        policies.chain(pools.map(|(pool, why)| (pool.to_string(), why.to_string()))).collect()
+    }
+}
+
+fn label(snapshot: &Snapshot, pf: PciAddress) -> String {
+    snapshot.pfs.get(&pf).map_or_else(|| pf.to_string(), |pf| pf.label())
+}

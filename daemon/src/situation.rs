@@ -1,0 +1,189 @@
+//! What is and what should be, taken together at one moment: everything that a plan is made from.
+//!
+//! ```text
+//! settings, objects, last good --+
+//! journal ----------------------+--> Situation --> Plan
+//! observe ----------------------+
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use conf::PciAddress;
+use conf::desired::{self, Desired};
+use conf::policy::LinkType;
+use ipam::durable::FileError;
+
+use crate::host::Host;
+use crate::journal::files::Damaged;
+use crate::journal::{Owner, Ownership};
+use crate::observe::observe;
+use crate::plan::{Plan, Wish, plan};
+use crate::settings::{self, Loaded, Node, SettingsError};
+use crate::snapshot::{Pf, Snapshot};
+use crate::source::{self, Directory, Inputs, ObjectRef, Objects, SourceError};
+
+/// What is and what should be.
+#[derive(Debug, Clone)]
+pub struct Situation {
+    /// The settings, and which node this is.
+    pub loaded: Loaded,
+    /// The objects, with older versions of those that cannot be used.
+    pub objects: Objects,
+    /// What railhead answers for.
+    pub ownership: Ownership,
+    /// Journal files that are damaged.
+    pub damaged: Vec<Damaged>,
+    /// What the host looks like.
+    pub snapshot: Snapshot,
+    /// What it should look like.
+    pub wish: Wish,
+}
+
+/// The wish's half: what the admin wrote.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The settings, and which node this is.
+    pub loaded: Loaded,
+    /// The objects, with older versions of those that cannot be used.
+    pub objects: Objects,
+}
+
+/// Why nothing can be planned at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SituationError {
+    /// There are no settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// There are no objects.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The journal cannot be read: nobody knows what railhead answers for.
+    #[error("read the journal")]
+    Journal(#[source] std::io::Error),
+    /// The host cannot be looked at.
+    #[error("look at the host")]
+    Observe(#[from] cni::kernel::Error),
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Written {
+    /// Reads the settings and the objects in force.
+    pub fn read(host: &Host) -> Result<Self, SituationError> {
+        let loaded = settings::load(host.root())?;
+        let objects = Directory::at(host.root().objects()).read()?;
+        Ok(Self { loaded, objects: objects.keeping(&last_good(host)) })
+    }
+
+    /// The settings in force, with `objects` in the place of those in force.
+    pub fn with(host: &Host, objects: Objects) -> Result<Self, SituationError> {
+        let loaded = settings::load(host.root())?;
+        Ok(Self { loaded, objects: objects.keeping(&last_good(host)) })
+    }
+}
+
+/// The last objects that could be used. They only help to get over a typo: without them goes what
+/// is there.
+fn last_good(host: &Host) -> Objects {
+    source::load_last_good(host.root()).unwrap_or_else(|error| {
+        tracing::warn!("{}", crate::chain::Chain(&error));
+        Objects::default()
+    })
+}
+
+impl Situation {
+    /// Looks at the host and says what is wished of it.
+    pub fn look(host: &Host, written: &Written) -> Result<Self, SituationError> {
+        let journal = host.journal().read().map_err(SituationError::Journal)?;
+        let snapshot = observe(host)?;
+        let wish = wish(written, &snapshot, &journal.ownership);
+        Ok(Self {
+            loaded: written.loaded.clone(),
+            objects: written.objects.clone(),
+            ownership: journal.ownership,
+            damaged: journal.damaged,
+            snapshot,
+            wish,
+        })
+    }
+
+    /// The plan for it.
+    pub fn plan(&self) -> Plan {
+        plan(&self.wish, &self.snapshot, &self.ownership)
+    }
+
+    /// All policies, folded for this node.
+    pub fn desired(&self) -> &Desired {
+        &self.wish.desired
+    }
+
+    /// Who asks for each PF, with the generations that count.
+    pub fn owners(&self) -> BTreeMap<PciAddress, Vec<Owner>> {
+        let owner = |policy: &String| Owner {
+            policy: policy.clone(),
+            generation: self.objects.generation(&ObjectRef::policy(policy)),
+        };
+        let wished = self.wish.desired.pfs.iter();
+        wished.map(|(pf, desired)| (*pf, desired.policies.iter().map(owner).collect())).collect()
+    }
+}
+
+fn wish(written: &Written, snapshot: &Snapshot, ownership: &Ownership) -> Wish {
+    let policies: Vec<_> = written.objects.policies().cloned().collect();
+    let desired = desired::fold(&policies, &node(&written.loaded.node, snapshot));
+    let held = held(&written.objects, &desired, ownership);
+    let may_interrupt = may_interrupt(&written.loaded.settings.guard.allow, snapshot);
+    Wish { desired, held, may_interrupt }
+}
+
+/// The node as policies select it.
+fn node(node: &Node, snapshot: &Snapshot) -> desired::Node {
+    let pfs = snapshot.pfs.values().map(|pf| desired::Pf {
+        address: pf.address,
+        name: pf.netdev.as_ref().map(|netdev| netdev.name.clone()),
+        altnames: pf.altnames.clone(),
+        vendor: pf.vendor,
+        device: pf.device,
+        total_vfs: pf.total_vfs,
+        link_type: link_type(pf),
+    });
+    desired::Node { name: node.name.to_string(), labels: node.labels.clone(), pfs: pfs.collect() }
+}
+
+fn link_type(pf: &Pf) -> Option<LinkType> {
+    let netdev = pf.netdev.as_ref()?;
+    Some(if netdev.infiniband { LinkType::InfiniBand } else { LinkType::Ethernet })
+}
+
+/// PFs that nothing is undone on, since a file that cannot be read may hold their policy: nothing
+/// that is missing counts as gone.
+fn held(
+    objects: &Objects,
+    desired: &Desired,
+    ownership: &Ownership,
+) -> BTreeMap<PciAddress, String> {
+    if objects.is_complete() {
+        return BTreeMap::new();
+    }
+    let unread = objects.problems.iter().find(|problem| problem.object().is_none());
+    let why = unread.map(ToString::to_string).unwrap_or_default();
+    let unwished = ownership.keys().filter(|pf| !desired.pfs.contains_key(pf));
+    unwished.map(|pf| (*pf, format!("what cannot be read may ask for it: {why}"))).collect()
+}
+
+/// PFs that the settings allow to be interrupted, by name, altname or address.
+fn may_interrupt(allow: &[String], snapshot: &Snapshot) -> BTreeSet<PciAddress> {
+    let is_named = |pf: &&Pf| {
+        let name = pf.netdev.as_ref().map(|netdev| netdev.name.as_str());
+        allow.iter().any(|allowed| {
+            name == Some(allowed)
+                || pf.altnames.contains(allowed)
+                || allowed.parse() == Ok(pf.address)
+        })
+    };
+    snapshot.pfs.values().filter(is_named).map(|pf| pf.address).collect()
+}
+
+#[cfg(test)]
+mod tests;

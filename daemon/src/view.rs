@@ -1,0 +1,44 @@
+//! What people and machines see: each view is a table and a JSON document of the same facts.
+//!
+//! ```text
+//! Snapshot, store, blocks --> discover | attachments | ipam --> Output --> terminal, pipe, file
+//!                             (pure)                            table | json | yaml
+//! ```
+
+pub mod attachments;
+pub mod discover;
+pub mod ipam;
+mod output;
+mod table;
+
+pub use output::{Format, Output};
+pub use table::{Cell, Table, Tone};
+
+use serde::Serialize;
+
+/// Facts that can be shown. As JSON and YAML they are what `Serialize` makes of them.
+pub trait View: Serialize {
+    /// For people: tables, one after the other.
+    fn tables(&self) -> Vec<Table>;
+
+    /// For people, where there is nothing to list: what that means.
+    fn nothing(&self) -> &'static str;
+}
+
+/// A span of time as `kubectl` shows it: `42s`, `7m`, `3h`, `12d`.
+pub fn age(span: std::time::Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..120 => format!("{seconds}s"),
+        seconds @ 120..7200 => format!("{}m", seconds / 60),
+        seconds @ 7200..172_800 => format!("{}h", seconds / 3600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// The first 13 characters of a container's id, as `crictl` shows it.
+fn short(container: &str) -> String {
+    container.chars().take(13).collect()
+}
+
+#[cfg(test)]
+mod tests;

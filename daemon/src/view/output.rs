@@ -1,0 +1,106 @@
+//! Standard output: in the format asked for, and content with a reader that went away.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::View;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// Tables for people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+/// Where results go.
+///
+/// A reader that closes the pipe (`railhead discover | head -1`) has what it wants: what is
+/// written after that goes nowhere, and that is no error.
+#[derive(Debug)]
+pub struct Output<W> {
+    to: W,
+    format: Format,
+    colour: bool,
+    closed: bool,
+}
+
+impl Output<io::Stdout> {
+    /// Standard output; in colour on a terminal, unless `NO_COLOR` is set (no-color.org).
+    pub fn stdout(format: Format) -> Self {
+        let to = io::stdout();
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let colour = to.is_terminal() && !unwanted;
+        Self::new(to, format, colour)
+    }
+}
+
+impl<W: Write> Output<W> {
+    /// `to`, in colour if `colour`.
+    pub fn new(to: W, format: Format, colour: bool) -> Self {
+        Self { to, format, colour, closed: false }
+    }
+
+    /// How results are printed.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether tables are in colour.
+    pub fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// Prints `view`.
+    pub fn show(&mut self, view: &impl View) -> io::Result<()> {
+        match self.format {
+            Format::Table => {
+                let tables = view.tables();
+                let tables: Vec<String> = tables
+                    .iter()
+                    .filter(|table| !table.is_empty())
+                    .map(|table| table.render(self.colour))
+                    .collect();
+                match tables.is_empty() {
+                    true => self.line(view.nothing()),
+                    false => self.line(&tables.join("\n\n")),
+                }
+            }
+            Format::Json | Format::Yaml => self.document(view),
+        }
+    }
+
+    /// Prints `value` as one JSON or YAML document; as JSON also where tables are asked for.
+    pub fn document(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+        let text = match self.format {
+            Format::Yaml => serde_saphyr::to_string(value).map_err(io::Error::other)?,
+            Format::Json | Format::Table => {
+                serde_json::to_string_pretty(value).map_err(io::Error::other)?
+            }
+        };
+        self.line(text.trim_end_matches('\n'))
+    }
+
+    /// Prints `text` and a line feed.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        self.raw(format!("{text}\n").as_bytes())
+    }
+
+    /// Prints bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        match self.to.write_all(bytes).and_then(|()| self.to.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            done => done,
+        }
+    }
+}
