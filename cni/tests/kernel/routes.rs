@@ -1,0 +1,188 @@
+//! Routes, read back by `ip -j`.
+
+use cni::kernel::netlink::Route;
+use cni::kernel::route::IpRoute;
+use cni::kernel::{Change, Errno};
+use ipnetwork::IpNetwork;
+use serde_json::{Value, json};
+
+use crate::bed::{ip, ip_json, isolated, link};
+
+fn network(text: &str) -> IpNetwork {
+    text.parse().unwrap()
+}
+
+/// A veth with addresses of both families.
+fn va(route: &mut Route) -> u32 {
+    ip("link add va type veth peer name vb");
+    ip("link set vb up");
+    ip("link set va up");
+    ip("addr add 10.1.0.2/24 dev va");
+    ip("addr add 2001:db8::2/64 dev va nodad");
+    link(route, "va").index
+}
+
+fn shown(words: &str) -> Value {
+    let mut found = ip_json(words);
+    assert_eq!(found.len(), 1, "{words}: {found:?}");
+    found.remove(0)
+}
+
+#[test]
+fn every_attribute_reaches_the_kernel() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let va = va(&mut route);
+        let wanted = IpRoute {
+            gateway: "10.1.0.1".parse().ok(),
+            source: "10.1.0.2".parse().ok(),
+            table: Some(1000),
+            priority: Some(50),
+            mtu: Some(1400),
+            advmss: Some(1300),
+            ..IpRoute::new(network("192.168.0.0/16"), va)
+        };
+        assert_eq!(route.add_route(&wanted).unwrap(), Change::Changed);
+        assert_eq!(route.add_route(&wanted).unwrap(), Change::Same);
+        let shown = shown("route show table 1000");
+        for (key, value) in [
+            ("dst", json!("192.168.0.0/16")),
+            ("gateway", json!("10.1.0.1")),
+            ("dev", json!("va")),
+            ("prefsrc", json!("10.1.0.2")),
+            ("metric", json!(50)),
+        ] {
+            assert_eq!(shown[key], value, "{key} of {shown}");
+        }
+        assert_eq!(shown["metrics"][0]["mtu"], 1400, "{shown}");
+        assert_eq!(shown["metrics"][0]["advmss"], 1300, "{shown}");
+        let found = route.routes(va).unwrap();
+        let found = found.iter().find(|found| found.table == Some(1000)).unwrap();
+        assert!(found.satisfies(&wanted));
+        assert_eq!(found.scope, Some(0));
+        assert_eq!(route.remove_route(&wanted).unwrap(), Change::Changed);
+        assert_eq!(route.remove_route(&wanted).unwrap(), Change::Same);
+    });
+}
+
+#[test]
+fn every_attribute_of_ipv6_reaches_the_kernel() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let va = va(&mut route);
+        let wanted = IpRoute {
+            gateway: "2001:db8::1".parse().ok(),
+            table: Some(1000),
+            priority: Some(50),
+            mtu: Some(1400),
+            advmss: Some(1300),
+            scope: Some(0),
+            ..IpRoute::new(network("2001:db8:1::/48"), va)
+        };
+        assert_eq!(route.add_route(&wanted).unwrap(), Change::Changed);
+        assert_eq!(route.add_route(&wanted).unwrap(), Change::Same);
+        let shown = shown("-6 route show table 1000");
+        assert_eq!(shown["dst"], "2001:db8:1::/48");
+        assert_eq!((&shown["gateway"], &shown["metric"]), (&json!("2001:db8::1"), &json!(50)));
+        assert_eq!(shown["metrics"][0]["mtu"], 1400, "{shown}");
+        assert_eq!(route.remove_route(&wanted).unwrap(), Change::Changed);
+        assert_eq!(route.remove_route(&wanted).unwrap(), Change::Same);
+    });
+}
+
+#[test]
+fn without_a_gateway_the_scope_is_the_link() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let va = va(&mut route);
+        let wanted = IpRoute::new(network("10.9.0.0/16"), va);
+        assert_eq!(route.add_route(&wanted).unwrap(), Change::Changed);
+        assert_eq!(shown("route show 10.9.0.0/16")["scope"], "link");
+        let global = IpRoute { scope: Some(0), ..IpRoute::new(network("10.10.0.0/16"), va) };
+        assert_eq!(route.add_route(&global).unwrap(), Change::Changed);
+        assert_eq!(shown("route show 10.10.0.0/16")["scope"], "global");
+    });
+}
+
+#[test]
+fn default_routes_of_both_families() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let va = va(&mut route);
+        for (to, gateway) in [("0.0.0.0/0", "10.1.0.1"), ("::/0", "2001:db8::1")] {
+            let wanted = IpRoute { gateway: gateway.parse().ok(), ..IpRoute::new(network(to), va) };
+            assert_eq!(route.add_route(&wanted).unwrap(), Change::Changed);
+        }
+        ip("route add 10.20.0.0/16 via 10.1.0.1");
+        ip("route add default via 10.1.0.9 table 77");
+        let found = route.default_routes().unwrap();
+        assert_eq!(
+            found.iter().filter_map(|found| found.gateway).collect::<Vec<_>>(),
+            ["10.1.0.1".parse::<std::net::IpAddr>().unwrap(), "2001:db8::1".parse().unwrap(),]
+        );
+    });
+}
+
+#[test]
+fn a_route_with_several_next_hops_is_one_for_each() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let va = va(&mut route);
+        ip("link add vc type veth peer name vd");
+        ip("link set vc up");
+        ip("link set vd up");
+        ip("addr add 10.2.0.2/24 dev vc");
+        ip("route add default nexthop via 10.1.0.1 dev va nexthop via 10.2.0.1 dev vc");
+        let vc = link(&mut route, "vc").index;
+        let found = route.default_routes().unwrap();
+        assert_eq!(found.iter().map(|found| found.index).collect::<Vec<_>>(), [va, vc]);
+        assert!(route.routes(vc).unwrap().iter().any(|found| found.destination.prefix() == 0));
+    });
+}
+
+#[test]
+fn a_gateway_that_no_route_leads_to_needs_onlink() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let va = va(&mut route);
+        let far = IpRoute {
+            gateway: "172.16.0.1".parse().ok(),
+            ..IpRoute::new(network("192.168.0.0/16"), va)
+        };
+        let error = route.add_route(&far).unwrap_err();
+        assert!(error.is(Errno::ENETUNREACH), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "add route 192.168.0.0/16 via 172.16.0.1 dev va: \
+             Network is unreachable (Nexthop has invalid gateway)"
+        );
+        assert_eq!(route.add_route(&IpRoute { onlink: true, ..far }).unwrap(), Change::Changed);
+        let shown = shown("route show 192.168.0.0/16");
+        assert_eq!(shown["flags"], json!(["onlink"]));
+    });
+}
+
+#[test]
+fn another_route_to_the_same_place_is_not_the_same() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let va = va(&mut route);
+        let to = network("192.168.0.0/16");
+        let via = |gateway: &str| IpRoute { gateway: gateway.parse().ok(), ..IpRoute::new(to, va) };
+        assert_eq!(route.add_route(&via("10.1.0.1")).unwrap(), Change::Changed);
+        let error = route.add_route(&via("10.1.0.9")).unwrap_err();
+        assert!(error.is(Errno::EEXIST), "{error}");
+    });
+}
+
+#[test]
+fn host_bits_of_a_destination_do_not_matter() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let va = va(&mut route);
+        let wanted = IpRoute::new(network("10.9.8.7/16"), va);
+        assert_eq!(route.add_route(&wanted).unwrap(), Change::Changed);
+        assert_eq!(route.add_route(&wanted).unwrap(), Change::Same);
+        assert_eq!(shown("route show 10.9.0.0/16")["dst"], "10.9.0.0/16");
+    });
+}
