@@ -109,14 +109,15 @@ pub fn allocate(
     }
     txn.require_room()?;
     let record = txn.pool_or_new(&block.pool)?;
-    if let Some(address) = txn.held_of(&identity.key, record.id)? {
+    let pool = record.id;
+    if let Some(address) = txn.held_of(&identity.key, pool)? {
         if still_fits(address, wish, block) {
             return Ok(Grant { address, source: Source::Held });
         }
-        txn.give_back(record.id, address, &identity.key, now)?;
+        txn.give_back(pool, address, &identity.key, now)?;
     }
     let grant = match wish {
-        Wish::Exactly(address) => exactly(txn, record.id, &block.pool, address)?,
+        Wish::Exactly(address) => exactly(txn, pool, &block.pool, address)?,
         Wish::Any => any(txn, record, block, now, cooldown)?,
     };
     let lease = Lease {
@@ -129,7 +130,6 @@ pub fn allocate(
         netns_cookie: identity.netns_cookie,
         netns: identity.netns.clone(),
     };
-    let pool = txn.pool_or_new(&block.pool)?.id;
     txn.put_lease(pool, &lease)?;
     Ok(grant)
 }
@@ -168,7 +168,12 @@ fn any(
     txn.free_rested(record.id, now, cooldown)?;
     let grant = match txn.next_free(record.id, block, record.cursor)? {
         Some(address) => Grant { address, source: Source::Free },
-        None => Grant { address: longest_cooling(txn, record.id, block)?, source: Source::Cooling },
+        None => {
+            let (released_at, address) = longest_cooling(txn, record.id, block)?;
+            // Only a few rested addresses are freed at a time, so this one may have rested enough.
+            let rested = now.since(released_at) >= cooldown;
+            Grant { address, source: if rested { Source::Free } else { Source::Cooling } }
+        }
     };
     txn.take_address(record.id, grant.address)?;
     record.cursor = Some(grant.address);
@@ -176,24 +181,23 @@ fn any(
     Ok(grant)
 }
 
-/// Wakes the address of `block` that has cooled longest.
+/// Wakes the address of `block` that has cooled longest, and tells since when.
 ///
-/// Those that meanwhile are excluded or outside the block, since the pool was edited, are freed
-/// on the way: they cannot be given out however long they rest.
+/// Addresses that are now excluded or outside the block, since the pool was edited, go on cooling.
 fn longest_cooling(
     txn: &mut WriteTxn<'_>,
     pool: PoolId,
     block: &NodeBlock,
-) -> Result<IpAddr, AllocateError> {
-    while let Some((_, address)) = txn.longest_cooling(pool)? {
-        txn.wake(pool, address)?;
-        if block.range.contains(address) && withheld(block, address).is_none() {
-            return Ok(address);
+) -> Result<(BootTime, IpAddr), AllocateError> {
+    let fits = |address| block.range.contains(address) && withheld(block, address).is_none();
+    match txn.longest_cooling(pool, fits)? {
+        Some((released_at, address)) => {
+            txn.wake(pool, address)?;
+            Ok((released_at, address))
         }
-        txn.free_address(pool, address)?;
+        None => Err(AllocateError::Exhausted { pool: block.pool.clone(), range: block.range }),
     }
-    Err(AllocateError::Exhausted { pool: block.pool.clone(), range: block.range })
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

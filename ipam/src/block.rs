@@ -199,13 +199,12 @@ impl Blocks {
         let span = self.grid.span(index)?;
         let next = index.checked_add(1)?;
         let after = self.exclusions.partition_point(|range| range.last() < span.last());
-        if let Some(exclusion) = self.exclusions.get(after) {
-            if exclusion.contains(span.last()) {
-                // Skips what lies wholly inside the exclusion.
-                return Some(
-                    self.grid.index_of(exclusion.last()).map_or(u64::MAX, |at| at.max(next)),
-                );
-            }
+        if let Some(exclusion) = self.exclusions.get(after)
+            && exclusion.contains(span.last())
+        {
+            // Skips what lies wholly inside the exclusion.
+            let last = self.grid.index_of(exclusion.last()).unwrap_or(u64::MAX);
+            return Some(last.max(next));
         }
         let excluded = after
             .checked_sub(1)

@@ -30,6 +30,9 @@ pub enum BlockError {
     },
 }
 
+/// A pool of a listing: its block, or why that cannot be read.
+pub type Listed = (PoolRef, Result<NodeBlock, BlockError>);
+
 /// This node's block of `pool`; `None` when it has none.
 pub fn load(root: &Root, pool: &PoolRef) -> Result<Option<NodeBlock>, BlockError> {
     let path = path(root, pool);
@@ -44,7 +47,7 @@ pub fn load(root: &Root, pool: &PoolRef) -> Result<Option<NodeBlock>, BlockError
 }
 
 /// All blocks of this node, by pool. One that cannot be read does not hide the others.
-pub fn list(root: &Root) -> Result<Vec<(PoolRef, Result<NodeBlock, BlockError>)>, FileError> {
+pub fn list(root: &Root) -> Result<Vec<Listed>, FileError> {
     let mut found = Vec::new();
     for kind in [PoolKind::IpPool, PoolKind::CidrPool] {
         for name in names(&directory(root, kind))? {

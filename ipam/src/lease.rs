@@ -71,4 +71,4 @@ pub struct PodRef {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -31,6 +31,9 @@ pub mod paths;
 mod release;
 pub mod store;
 
+#[cfg(test)]
+mod specimen;
+
 pub use clock::BootTime;
 pub use lease::{Lease, PodRef};
 pub use owner::AttachmentKey;

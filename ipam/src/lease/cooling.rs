@@ -45,14 +45,22 @@ impl ReadTxn<'_> {
         Ok(cooling)
     }
 
-    /// The address of the pool that has rested longest.
+    /// The address of the pool that has rested longest of those that `fits` holds for.
     pub(crate) fn longest_cooling(
         &self,
         pool: PoolId,
+        fits: impl Fn(IpAddr) -> bool,
     ) -> Result<Option<(BootTime, IpAddr)>, StoreError> {
         let prefix = key::cooling_of(pool);
-        let found = self.at_or_after(&prefix)?;
-        Ok(found.and_then(|(found, _)| key::cooling_parts(found.strip_prefix(prefix.as_slice())?)))
+        let mut from = prefix.clone();
+        while let Some((found, _)) = self.at_or_after(&from)? {
+            let parts = found.strip_prefix(prefix.as_slice()).and_then(key::cooling_parts);
+            match parts {
+                Some((_, address)) if !fits(address) => from = [found, b"\0"].concat(),
+                other => return Ok(other),
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -93,7 +101,7 @@ impl WriteTxn<'_> {
         cooldown: Duration,
     ) -> Result<(), StoreError> {
         for _ in 0..FREED_AT_ONCE {
-            match self.longest_cooling(pool)? {
+            match self.longest_cooling(pool, |_| true)? {
                 Some((released_at, address)) if now.since(released_at) >= cooldown => {
                     self.wake(pool, address)?;
                     self.free_address(pool, address)?;

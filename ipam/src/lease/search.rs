@@ -23,10 +23,10 @@ impl ReadTxn<'_> {
             return self.first_free(pool, block, whole);
         };
         let behind = advance(cursor, 1).and_then(|first| AddressRange::new(first, whole.last()));
-        if let Some(behind) = behind {
-            if let Some(address) = self.first_free(pool, block, behind)? {
-                return Ok(Some(address));
-            }
+        if let Some(behind) = behind
+            && let Some(address) = self.first_free(pool, block, behind)?
+        {
+            return Ok(Some(address));
         }
         match AddressRange::new(whole.first(), cursor) {
             Some(up_to) => self.first_free(pool, block, up_to),

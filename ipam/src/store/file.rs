@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use heed::{Env, EnvFlags, EnvOpenOptions, WithoutTls};
@@ -9,7 +10,9 @@ use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 
 use super::lock::Lock;
-use super::shape::{self, Unsound};
+use super::shape::{Shape, Unsound};
+use super::stamp::Stamp;
+use super::walk::walk;
 use super::{Loss, ReadTxn, StoreError, WriteTxn, key};
 use crate::durable::{self, FileError};
 
@@ -30,6 +33,8 @@ pub(super) struct StoreFile {
     env: Env<WithoutTls>,
     file: File,
     length: usize,
+    /// What the last transaction left.
+    left: Option<Stamp>,
 }
 
 impl StoreFile {
@@ -37,35 +42,47 @@ impl StoreFile {
     /// damaged.
     pub(super) fn open(directory: &Path, lock: &Lock) -> Result<Self, StoreError> {
         let path = directory.join(NAME);
-        let known = lock.knows_a_store().map_err(FileError::at("read", &path))?;
-        match look(&path)? {
-            Found::Sound(file, length) => {
-                if !known {
-                    // Its maker was killed before it could say so.
-                    lock.remember_the_store().map_err(FileError::at("write", &path))?;
+        let left = lock.stamp().map_err(FileError::at("read the lock of", &path))?;
+        let found = look(&path, left.as_ref())?;
+        let damage = match (found, &left) {
+            (Found::Nothing, None) => {
+                make(directory, lock, None)?;
+                None
+            }
+            (Found::Nothing, Some(_)) => Some("its file is gone".to_owned()),
+            (Found::Damaged(damage), _) => Some(damage),
+            (Found::Sound(file, shape), _) => {
+                let store = Self::map(&path, file, &shape, left)?;
+                match store.find_damage()? {
+                    None => return Ok(store),
+                    damage => damage,
                 }
-                let store = Self::map(&path, file, length)?;
-                if ReadTxn::begin(&store)?.check_format()?.is_some() {
-                    return Ok(store);
-                }
-                drop(store);
-                set_aside(directory, lock, "it has no format".to_owned())?;
             }
-            Found::Nothing if !known => make(directory, lock, None)?,
-            Found::Nothing => {
-                set_aside(directory, lock, "its file is gone".to_owned())?;
-            }
-            Found::Damaged(damage) => {
-                set_aside(directory, lock, damage)?;
-            }
+        };
+        if let Some(damage) = damage {
+            set_aside(directory, lock, damage)?;
         }
         Self::reopen(&path)
     }
 
+    /// What makes the store unusable although its file looks sound.
+    fn find_damage(&self) -> Result<Option<String>, StoreError> {
+        let txn = ReadTxn::begin(self)?;
+        match (txn.check_format(), txn.damage()) {
+            (Ok(Some(())), _) => Ok(None),
+            (Ok(None), _) => Ok(Some("it has no format".to_owned())),
+            (Err(_), Some(damage)) => Ok(Some(damage)),
+            (Err(StoreError::Record { source, .. }), None) => {
+                Ok(Some(format!("its format cannot be read: {source}")))
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
     /// Opens a store that was just made.
     fn reopen(path: &Path) -> Result<Self, StoreError> {
-        match look(path)? {
-            Found::Sound(file, length) => Self::map(path, file, length),
+        match look(path, None)? {
+            Found::Sound(file, shape) => Self::map(path, file, &shape, None),
             Found::Nothing | Found::Damaged(_) => {
                 let fresh = io::Error::other("the file that was just written reads back otherwise");
                 Err(FileError::at("make", path)(fresh).into())
@@ -73,9 +90,32 @@ impl StoreFile {
         }
     }
 
-    fn map(path: &Path, file: File, length: usize) -> Result<Self, StoreError> {
+    fn map(
+        path: &Path,
+        file: File,
+        shape: &Shape,
+        left: Option<Stamp>,
+    ) -> Result<Self, StoreError> {
+        let length = usize::try_from(shape.length)
+            .map_err(io::Error::other)
+            .map_err(FileError::at("map", path))?;
         let env = environment(path, length)?;
-        Ok(Self { path: path.to_owned(), env, file, length })
+        Ok(Self { path: path.to_owned(), env, file, length, left })
+    }
+
+    /// Closes the store, and leaves a stamp when the file has changed since the last one.
+    ///
+    /// A stamp that cannot be written costs the next transaction a walk and nothing else, so it
+    /// does not spoil this one, which is done.
+    pub(super) fn close(self, lock: &Lock) {
+        let Self { env, file, left, .. } = self;
+        drop(env);
+        if let Ok(metadata) = file.metadata() {
+            let stamp = Stamp::of(&metadata);
+            if left.as_ref() != Some(&stamp) {
+                lock.put_stamp(&stamp).ok();
+            }
+        }
     }
 
     /// The environment.
@@ -89,9 +129,16 @@ impl StoreFile {
     }
 
     /// Makes sure that a few more pages can be written, now and by a later DEL.
-    pub(super) fn reserve(&self) -> io::Result<()> {
+    ///
+    /// `in_use` is how many pages of the file hold something; the others are written again before
+    /// the file grows.
+    pub(super) fn reserve(&self, in_use: usize) -> io::Result<()> {
         let page = self.env.stat().page_size as usize;
-        let used = (self.env.info().last_page_number + 1).saturating_mul(page);
+        let pages = self.env.info().last_page_number + 1;
+        let used = pages.saturating_mul(page);
+        if pages.saturating_sub(in_use).saturating_mul(page) >= HEADROOM {
+            return Ok(());
+        }
         if self.length.saturating_sub(used) < HEADROOM {
             return Err(Errno::ENOSPC.into());
         }
@@ -107,18 +154,26 @@ impl StoreFile {
 /// What stands at the store's path.
 enum Found {
     Nothing,
-    Sound(File, usize),
+    Sound(File, Shape),
     Damaged(String),
 }
 
-fn look(path: &Path) -> Result<Found, StoreError> {
+/// Looks at the file before it is trusted; at all of its pages unless nobody has written to it
+/// since the stamp `left`.
+fn look(path: &Path, left: Option<&Stamp>) -> Result<Found, StoreError> {
     let file = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(FileError::at("open", path)(error).into()),
     };
-    match shape::inspect(&file) {
-        Ok(length) => Ok(Found::Sound(file, length)),
+    let metadata = file.metadata().map_err(FileError::at("look at", path))?;
+    let untouched = left == Some(&Stamp::of(&metadata));
+    let looked = Shape::read(&file).and_then(|shape| match untouched {
+        true => Ok(shape),
+        false => walk(&file, &shape).map(|()| shape),
+    });
+    match looked {
+        Ok(shape) => Ok(Found::Sound(file, shape)),
         Err(Unsound::Damaged(damage)) => Ok(Found::Damaged(damage)),
         Err(Unsound::Unreadable(error)) => Err(FileError::at("read", path)(error).into()),
     }
@@ -155,9 +210,11 @@ fn make(directory: &Path, lock: &Lock, loss: Option<&Loss>) -> Result<(), StoreE
         .read(true)
         .write(true)
         .create_new(true)
+        .mode(0o600)
         .open(&temporary)
         .map_err(FileError::at("make", &temporary))?;
-    let store = StoreFile::map(&temporary, file, LENGTH)?;
+    let env = environment(&temporary, LENGTH)?;
+    let store = StoreFile { path: temporary.clone(), env, file, length: LENGTH, left: None };
     let mut txn = WriteTxn::begin(&store)?;
     txn.put_format()?;
     if let Some(loss) = loss {
@@ -167,12 +224,11 @@ fn make(directory: &Path, lock: &Lock, loss: Option<&Loss>) -> Result<(), StoreE
     store
         .file
         .set_len(LENGTH as u64)
-        .and_then(|()| store.reserve())
+        .and_then(|()| store.reserve(usize::MAX))
         .map_err(|source| full_or(FileError::at("make room in", &temporary), &temporary, source))?;
-    drop(store);
     let path = directory.join(NAME);
     std::fs::rename(&temporary, &path).map_err(FileError::at("rename to", &path))?;
-    lock.remember_the_store().map_err(FileError::at("write", &path))?;
+    store.close(lock);
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! The lock that every transaction holds, readers too.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use super::stamp::Stamp;
 use crate::durable::FileError;
 
 /// The name of the lock file. It is never renamed: whoever locks a file that is later replaced
@@ -43,14 +44,17 @@ impl Lock {
         }
     }
 
-    /// Whether a store was made under this lock before.
-    pub(super) fn knows_a_store(&self) -> io::Result<bool> {
-        Ok(self.file.metadata()?.len() > 0)
+    /// The stamp that the last transaction left; `None` when no store was ever made here.
+    pub(super) fn stamp(&self) -> io::Result<Option<Stamp>> {
+        let mut bytes = [0; 128];
+        let length = self.file.read_at(&mut bytes, 0)?;
+        let text = bytes.get(..length).unwrap_or_default();
+        Ok((length > 0).then(|| Stamp::from_text(String::from_utf8_lossy(text).into_owned())))
     }
 
-    /// Remembers that a store was made, so that its absence is noticed.
-    pub(super) fn remember_the_store(&self) -> io::Result<()> {
-        (&*self.file).write_all(b"1\n")
+    /// Leaves a stamp, which also says that a store was made, so that its absence is noticed.
+    pub(super) fn put_stamp(&self, stamp: &Stamp) -> io::Result<()> {
+        self.file.write_all_at(stamp.as_text().as_bytes(), 0)
     }
 }
 

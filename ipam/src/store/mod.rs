@@ -1,7 +1,7 @@
 //! What this node has given out since it booted: attachments, VF owners, leases.
 //!
 //! ```text
-//! /run/railhead/store/lock          flock, never renamed; holds "1" once a store was made
+//! /run/railhead/store/lock          flock, never renamed; holds a stamp once a store was made
 //! /run/railhead/store/state.mdb     one LMDB environment (heed), NO_LOCK | NO_SYNC
 //! /run/railhead/store/state.mdb.damaged-N   what was set aside
 //! ```
@@ -12,8 +12,9 @@
 //! process that is killed leaves either the old state or the new: LMDB copies on write and
 //! switches over by one write into a meta page. `/run` is tmpfs, so nothing is ever synced.
 //!
-//! Before the map is trusted, the file's length and meta pages are checked ([`shape`]): a
-//! truncated file would otherwise kill the process with SIGBUS. A damaged store is set aside, and
+//! Before the map is trusted, the file's length and meta pages are checked ([`shape`]), and all of
+//! its pages when somebody else wrote to it ([`walk`]): a truncated file would otherwise end the
+//! process with SIGBUS, a zeroed page with SIGABRT. A damaged store is set aside, and
 //! its successor remembers that in [`Loss`]: until somebody has dealt with it, no address is
 //! given out, since live containers may hold any of them.
 
@@ -25,8 +26,10 @@ pub(crate) mod key;
 mod lock;
 mod loss;
 mod shape;
+mod stamp;
 mod txn;
 mod vf;
+mod walk;
 
 use std::path::{Path, PathBuf};
 
@@ -107,8 +110,8 @@ impl Store {
         damage: Option<String>,
         outcome: Result<T, E>,
     ) -> Result<T, E> {
-        // Close before the lock is let go: one process may open an environment only once.
-        drop(file);
+        // Before the lock is let go: one process may open an environment only once.
+        file.close(lock);
         match (damage, outcome) {
             (Some(damage), Err(_)) => {
                 let loss = file::set_aside(&self.directory, lock, damage)?;

@@ -1,6 +1,6 @@
 //! One transaction: the state as of now, and the changes to it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::ops::Deref;
 use std::path::Path;
@@ -14,6 +14,9 @@ use super::StoreError;
 use super::file::{StoreFile, full_or};
 use crate::durable::FileError;
 
+/// A key and its value.
+pub(crate) type Record<'t> = (&'t [u8], &'t [u8]);
+
 /// A transaction that reads.
 pub struct ReadTxn<'e> {
     // Also for reading: there is no reader table, and everything is exclusive anyway.
@@ -22,6 +25,7 @@ pub struct ReadTxn<'e> {
     store: &'e StoreFile,
     /// What the engine found broken.
     damage: RefCell<Option<String>>,
+    lookups: Cell<u64>,
 }
 
 impl<'e> ReadTxn<'e> {
@@ -30,7 +34,7 @@ impl<'e> ReadTxn<'e> {
         let failed = |source| engine("begin a transaction in", store.path(), source);
         let mut txn = store.env().write_txn().map_err(failed)?;
         let tree = store.env().create_database(&mut txn, None).map_err(failed)?;
-        Ok(Self { txn, tree, store, damage: RefCell::new(None) })
+        Ok(Self { txn, tree, store, damage: RefCell::new(None), lookups: Cell::new(0) })
     }
 
     /// The store's file, for messages.
@@ -43,20 +47,29 @@ impl<'e> ReadTxn<'e> {
         self.damage.borrow().clone()
     }
 
+    /// How many look-ups in the tree this transaction has made: what its cost grows with, each
+    /// logarithmic in the number of records.
+    pub fn lookups(&self) -> u64 {
+        self.lookups.get()
+    }
+
     /// The value at `key`.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
+        self.count();
         self.tree.get(&self.txn, key).map_err(|source| self.failed("read", source))
     }
 
     /// The last record at or before `key`.
-    pub(crate) fn at_or_before(&self, key: &[u8]) -> Result<Option<(&[u8], &[u8])>, StoreError> {
+    pub(crate) fn at_or_before(&self, key: &[u8]) -> Result<Option<Record<'_>>, StoreError> {
+        self.count();
         self.tree
             .get_lower_than_or_equal_to(&self.txn, key)
             .map_err(|source| self.failed("search", source))
     }
 
     /// The first record at or after `key`.
-    pub(crate) fn at_or_after(&self, key: &[u8]) -> Result<Option<(&[u8], &[u8])>, StoreError> {
+    pub(crate) fn at_or_after(&self, key: &[u8]) -> Result<Option<Record<'_>>, StoreError> {
+        self.count();
         self.tree
             .get_greater_than_or_equal_to(&self.txn, key)
             .map_err(|source| self.failed("search", source))
@@ -93,6 +106,23 @@ impl<'e> ReadTxn<'e> {
     ) -> Result<T, StoreError> {
         serde_json::from_slice(value)
             .map_err(|source| StoreError::Record { record: name(), source })
+    }
+
+    /// Bytes of the file up to its last used page.
+    #[cfg(test)]
+    pub(super) fn used_bytes(&self) -> u64 {
+        let env = self.store.env();
+        (env.info().last_page_number as u64 + 1) * u64::from(env.stat().page_size)
+    }
+
+    /// How many pages the tree has.
+    fn pages_in_use(&self) -> Result<usize, StoreError> {
+        let stat = self.tree.stat(&self.txn).map_err(|source| self.failed("measure", source))?;
+        Ok(stat.branch_pages + stat.leaf_pages + stat.overflow_pages)
+    }
+
+    fn count(&self) {
+        self.lookups.set(self.lookups.get().saturating_add(1));
     }
 
     fn failed(&self, verb: &'static str, source: heed::Error) -> StoreError {
@@ -134,9 +164,10 @@ impl<'e> WriteTxn<'e> {
     pub(crate) fn require_room(&mut self) -> Result<(), StoreError> {
         if !self.has_room {
             let path = self.read.path();
+            let in_use = self.read.pages_in_use()?;
             self.read
                 .store
-                .reserve()
+                .reserve(in_use)
                 .map_err(|source| full_or(FileError::at("make room in", path), path, source))?;
             self.has_room = true;
         }

@@ -1,0 +1,82 @@
+//! What tests start from: a store of their own, a block, an identity.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use conf::AddressRange;
+use conf::block::NodeBlock;
+
+use crate::allocate::Identity;
+use crate::clock::BootTime;
+use crate::owner::AttachmentKey;
+use crate::paths::Root;
+use crate::store::{ReadTxn, Store, StoreError, WriteTxn};
+
+/// A root and its store in a directory that goes away with it.
+pub(crate) struct Scratch {
+    _directory: tempfile::TempDir,
+    pub(crate) root: Root,
+    pub(crate) store: Store,
+}
+
+impl Scratch {
+    /// On tmpfs, as the real one.
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+        let root = Root::at(directory.path());
+        let store = Store::open(&root).unwrap();
+        Self { _directory: directory, root, store }
+    }
+
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut WriteTxn<'_>) -> Result<T, StoreError>,
+    ) -> T {
+        self.store.write(work).unwrap()
+    }
+
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&ReadTxn<'_>) -> Result<T, StoreError>) -> T {
+        self.store.read(work).unwrap()
+    }
+}
+
+pub(crate) fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// A block of the IPPool `p` without gateway, routes and exclusions.
+pub(crate) fn block(network: &str, first: &str, last: &str) -> NodeBlock {
+    let range = AddressRange::new(ip(first), ip(last)).unwrap();
+    NodeBlock {
+        version: conf::block::VERSION,
+        pool: "ippool/p".parse().unwrap(),
+        index: 0,
+        range,
+        network: network.parse().unwrap(),
+        gateway: None,
+        default_gateway: false,
+        routes: Vec::new(),
+        exclusions: Vec::new(),
+        static_range: range,
+    }
+}
+
+/// Interface `net1` of a container.
+pub(crate) fn owner(container: &str) -> AttachmentKey {
+    AttachmentKey { container: container.parse().unwrap(), ifname: "net1".parse().unwrap() }
+}
+
+pub(crate) fn identity(container: &str) -> Identity {
+    Identity {
+        network: "net-a".parse().unwrap(),
+        key: owner(container),
+        pod: None,
+        netns: None,
+        netns_cookie: None,
+    }
+}
+
+/// This many seconds after the machine started.
+pub(crate) fn second(seconds: u64) -> BootTime {
+    BootTime::from_start(Duration::from_secs(seconds))
+}

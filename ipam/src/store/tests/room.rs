@@ -1,0 +1,121 @@
+//! A full tmpfs refuses an ADD, loses nothing, and does not stand in the way of a DEL.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::allocate::tests::assert_sound;
+use crate::allocate::{AllocateError, Wish, allocate};
+use crate::paths::Root;
+use crate::specimen::{block, identity, owner, second};
+use crate::store::{Store, StoreError};
+
+/// Runs `work` with a tmpfs of `size` mounted on a directory that only its own thread sees so.
+fn with_tmpfs(size: &str, work: impl FnOnce(&Path) + Send) {
+    assert!(nix::unistd::geteuid().is_root(), "this test mounts a tmpfs: run it as root");
+    let directory = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNS).unwrap();
+            let none: Option<&str> = None;
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+            let options = Some(format!("size={size}"));
+            mount(
+                Some("tmpfs"),
+                directory.path(),
+                Some("tmpfs"),
+                MsFlags::empty(),
+                options.as_deref(),
+            )
+            .unwrap();
+            work(directory.path());
+        });
+    });
+}
+
+fn add(store: &Store, container: usize) -> Result<(), AllocateError> {
+    let block = block("10.0.0.0/16", "10.0.0.1", "10.0.255.254");
+    let identity = identity(&format!("c{container}"));
+    store.write(|txn| {
+        allocate(txn, &block, Wish::Any, &identity, second(0), Duration::ZERO)?;
+        Ok(())
+    })
+}
+
+/// Takes every byte that is left.
+fn fill(directory: &Path) {
+    let mut file = std::fs::File::create(directory.join("other")).unwrap();
+    while file.write_all(&[1; 4096]).is_ok() {}
+    while file.write_all(&[1]).is_ok() {}
+}
+
+#[test]
+fn full_refuses_add_loses_nothing_and_lets_del_pass() {
+    with_tmpfs("2m", |directory| {
+        let store = Store::open(&Root::at(directory)).unwrap();
+        let mut added = 0;
+        let refused = loop {
+            match add(&store, added) {
+                Ok(()) => added += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, AllocateError::Store(StoreError::Full { .. })), "{refused:?}");
+        assert!(refused.to_string().contains("is full: make room"), "{refused}");
+        assert!(added > 100, "only {added} fitted");
+        fill(directory);
+
+        let sound = |held: usize| {
+            store
+                .read(|txn| {
+                    assert_sound(txn);
+                    assert_eq!(txn.leases()?.len(), held);
+                    Ok::<_, StoreError>(())
+                })
+                .unwrap();
+        };
+        sound(added);
+        for container in 0..added {
+            let freed = store
+                .write(|txn| txn.release(&owner(&format!("c{container}")), second(1)))
+                .unwrap_or_else(|error: StoreError| panic!("DEL {container}: {error:?}"));
+            assert_eq!(freed.len(), 1);
+        }
+        sound(0);
+        // What DEL freed can be used again, with the file system as full as before.
+        add(&store, added).unwrap();
+        sound(1);
+    });
+}
+
+#[test]
+fn a_store_that_cannot_be_made_is_made_later() {
+    with_tmpfs("64k", |directory| {
+        let root = Root::at(directory);
+        let refused = Store::open(&root).unwrap_err();
+        assert!(matches!(refused, StoreError::Full { .. }), "{refused:?}");
+        let grown = Some("size=4m");
+        let none: Option<&str> = None;
+        mount(none, directory, none, MsFlags::MS_REMOUNT, grown).unwrap();
+        let store = Store::open(&root).unwrap();
+        assert_eq!(store.loss().unwrap(), None);
+        add(&store, 0).unwrap();
+    });
+}
+
+#[test]
+fn a_read_only_file_system_is_an_error_with_a_name() {
+    with_tmpfs("4m", |directory| {
+        let store = Store::open(&Root::at(directory)).unwrap();
+        add(&store, 0).unwrap();
+        let none: Option<&str> = None;
+        mount(none, directory, none, MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, none).unwrap();
+        let refused = add(&store, 1).unwrap_err();
+        assert!(refused.to_string().starts_with("open /"), "{refused}");
+        mount(none, directory, none, MsFlags::MS_REMOUNT, none).unwrap();
+        assert_eq!(store.read(|txn| txn.leases()).unwrap().len(), 1);
+    });
+}
