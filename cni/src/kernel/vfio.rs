@@ -25,3 +25,28 @@ pub fn is_busy(dev: &Path, group: u32) -> Result<bool, Error> {
         Err(errno) => Err(Error::new("open", path.display(), errno)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_group_that_can_be_opened_or_is_not_there_is_free() {
+        let dev = tempfile::tempdir().unwrap();
+        assert!(!is_busy(dev.path(), 12).unwrap());
+        fs::create_dir(dev.path().join("vfio")).unwrap();
+        assert!(!is_busy(dev.path(), 12).unwrap());
+        fs::write(group_path(dev.path(), 12), "").unwrap();
+        assert!(!is_busy(dev.path(), 12).unwrap());
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_an_error() {
+        let dev = tempfile::tempdir().unwrap();
+        fs::create_dir_all(group_path(dev.path(), 12)).unwrap();
+        let error = is_busy(dev.path(), 12).unwrap_err();
+        assert!(error.is(Errno::EISDIR), "{error}");
+    }
+}

@@ -1,9 +1,13 @@
 //! Answers larger than any buffer that one might think enough.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use cni::kernel::netlink::Route;
+use cni::kernel::netns::{Netns, enter};
 
 use crate::bed::{ip, isolated, link};
 
@@ -28,6 +32,36 @@ fn six_hundred_links() {
         assert_eq!(links.iter().filter(|link| link.kind.as_deref() == Some("veth")).count(), 600);
         // The socket is in order afterwards.
         assert_eq!(link(&mut route, "a299").name, "a299");
+    });
+}
+
+/// The kernel tells a dump in pieces and marks it when something came or went in between
+/// (NLM_F_DUMP_INTR): it is begun again then, and nobody sees a link twice or not at all.
+#[test]
+fn links_that_stay_are_told_once_while_others_come_and_go() {
+    isolated(|| {
+        batch((0..150).map(|pair| format!("link add a{pair} type veth peer name b{pair}")));
+        let own = Netns::current().unwrap();
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                enter(&own, || {
+                    while !done.load(Ordering::Relaxed) {
+                        batch((0..20).map(|number| format!("link add x{number} type bridge")));
+                        batch((0..20).map(|number| format!("link del x{number}")));
+                    }
+                })
+                .unwrap();
+            });
+            let mut route = Route::open().unwrap();
+            for _ in 0..30 {
+                let links = route.links().unwrap();
+                let steady = links.iter().filter(|link| !link.name.starts_with('x'));
+                let names: BTreeSet<_> = steady.clone().map(|link| link.name.as_str()).collect();
+                assert_eq!((steady.count(), names.len()), (301, 301));
+            }
+            done.store(true, Ordering::Relaxed);
+        });
     });
 }
 
