@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
@@ -112,7 +113,11 @@ fn a_read_only_file_system_is_an_error_with_a_name() {
         let store = Store::open(&Root::at(directory)).unwrap();
         add(&store, 0).unwrap();
         let none: Option<&str> = None;
-        mount(none, directory, none, MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, none).unwrap();
+        let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        // A process that another test forks holds our open files until it calls exec.
+        while mount(none, directory, none, read_only, none) == Err(Errno::EBUSY) {
+            std::thread::yield_now();
+        }
         let refused = add(&store, 1).unwrap_err();
         assert!(refused.to_string().starts_with("open /"), "{refused}");
         mount(none, directory, none, MsFlags::MS_REMOUNT, none).unwrap();
