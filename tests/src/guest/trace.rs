@@ -39,6 +39,18 @@ impl Trace {
         self
     }
 
+    /// Says behind each descriptor what it is: `write(5</sys/…>, …)`.
+    #[must_use]
+    pub fn naming_descriptors(mut self) -> Self {
+        self.options.push("-y".to_owned());
+        self
+    }
+
+    /// The command that looks at a process that runs already, until it gets SIGINT.
+    pub fn attach(&self, process: u32) -> String {
+        format!("strace -f -qq -o {} {} -p {process}", self.log, self.options.join(" "))
+    }
+
     /// The command to run a program under.
     pub fn command(&self) -> String {
         format!("strace -f -qq -o {} {} --", self.log, self.options.join(" "))

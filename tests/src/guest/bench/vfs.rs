@@ -1,0 +1,52 @@
+//! Seven VFs on a PF, against `echo 7 > sriov_numvfs`.
+
+use std::time::Instant;
+
+use super::{Figure, median, milliseconds, time};
+use crate::guest::host::{Pf, pf};
+use crate::guest::railhead::{object, railhead};
+
+const RUNS: usize = 3;
+
+/// A policy that asks for all VFs of a PF.
+pub(super) fn seven(pf: &Pf) -> String {
+    format!(
+        "apiVersion: sriovnetwork.openshift.io/v1
+kind: SriovNetworkNodePolicy
+metadata: {{ name: seven }}
+spec:
+  resourceName: seven
+  numVfs: 7
+  nicSelector: {{ pfNames: [{}] }}
+  deviceType: netdevice
+",
+        pf.name
+    )
+}
+
+pub(super) fn measure() -> Vec<Figure> {
+    let pf = pf(0);
+    let (mut ours, mut floor) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let started = Instant::now();
+        pf.make_vfs(7);
+        floor.push(started.elapsed());
+        pf.remove_vfs();
+
+        object("seven.yaml", &seven(&pf));
+        ours.push(time("railhead apply"));
+        assert_eq!(pf.num_vfs(), 7);
+        std::fs::remove_file(format!("{}/seven.yaml", crate::guest::railhead::OBJECTS))
+            .expect("remove the policy");
+        railhead("apply").ok();
+        assert_eq!(pf.num_vfs(), 0);
+    }
+    let (ours, floor) = (median(ours), median(floor));
+    vec![Figure {
+        what: "7 VFs made, railhead apply against echo 7".to_owned(),
+        ours: milliseconds(ours),
+        floor: milliseconds(floor),
+        goal: "at most 1.2 times the floor".to_owned(),
+        met: ours.as_secs_f64() <= floor.as_secs_f64() * 1.2,
+    }]
+}
