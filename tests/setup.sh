@@ -4,6 +4,7 @@
 # The host is changed as little as possible: packages that are missing are installed, the backports suite is read
 # through lists of our own (the host's apt sources stay as they are), and the guest's kernel is unpacked under
 # target/lab/, never installed. Everything that is there already is left alone, so a second run takes no time.
+# shellcheck disable=SC1091,SC2015,SC2086 # lists of words are meant to be split
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -55,7 +56,7 @@ has_kernel || missing="$missing
 has go || [ -x "$lab/bin/cnitool" ] || missing="$missing
   go, to build cnitool: package golang-go (Debian 12: of bookworm-backports)"
 
-has cargo && has rustc || fail "cargo and rustc are missing: install Rust by rustup (https://rustup.rs)"
+has cargo && has rustc || fail "cargo and rustc are missing: install Rust by rustup"
 
 # --- Packages ----------------------------------------------------------------------------------------------------
 
@@ -111,7 +112,6 @@ fetch_kernel() {
     done
     rm -rf "$lab/kernel" "$lab/kernel.new"
     mkdir -p "$lab/kernel.new/debs" "$lab/kernel.new/root"
-    # shellcheck disable=SC2086
     (cd "$lab/kernel.new/debs" && own_apt apt-get $release download $debs)
     say "unpacking $debs"
     for deb in "$lab/kernel.new/debs"/*.deb; do dpkg-deb -x "$deb" "$lab/kernel.new/root"; done
@@ -142,19 +142,16 @@ if [ -n "$missing" ]; then
     }
     if [ -n "$packages" ]; then
         say "installing$packages"
-        # shellcheck disable=SC2086
         install $packages
     fi
     if ! emulates_igb; then
         say "installing qemu-system-x86${backports:+ from $codename-backports}"
-        # shellcheck disable=SC2086
         install $release qemu-system-x86
         emulates_igb || fail "$(qemu-system-x86_64 --version | head -n 1) does not emulate igb, QEMU 8 does:" \
             "use Debian 12 or newer, or Ubuntu 24.04 or newer"
     fi
     if ! has go && [ ! -x "$lab/bin/cnitool" ]; then
         say "installing golang-go"
-        # shellcheck disable=SC2086
         install $release golang-go
     fi
     has_kernel || fetch_kernel
