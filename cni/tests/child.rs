@@ -30,6 +30,10 @@ const CASES: &[(&str, fn())] = &[
     ("the_kernels_error_number_comes_back", the_kernels_error_number_comes_back),
     ("a_write_that_hangs_is_left_behind", a_write_that_hangs_is_left_behind),
     ("a_hanging_write_is_listed_and_holds_no_lock", a_hanging_write_is_listed_and_holds_no_lock),
+    (
+        "an_interrupt_from_the_keyboard_does_not_reach_the_write",
+        an_interrupt_from_the_keyboard_does_not_reach_the_write,
+    ),
     ("several_writes_at_once_do_not_wait_for_each_other", several_writes_at_once),
     ("wrong_words_are_no_write", wrong_words_are_no_write),
     ("vfs_are_made", vfs_are_made),
@@ -99,8 +103,12 @@ fn a_write_that_hangs_is_left_behind() {
     let Cause::Hung(straggler) = &error.cause else { panic!("{error}") };
     let pid = straggler.pid();
     assert!(error.to_string().ends_with(&format!("process {pid} is still stuck in the write")));
-    // The parent goes on; this child can be killed, and is buried.
+    // The parent goes on, and the child with its write, which is none to be killed in the middle.
     patient().write(Path::new("/dev/null"), "7").unwrap();
+    assert!(!straggler.is_gone());
+    let mut said = String::new();
+    File::open(&path).unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "7");
     eventually("the straggler is gone", || straggler.is_gone().then_some(()));
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
 }
@@ -132,6 +140,19 @@ fn a_hanging_write_is_listed_and_holds_no_lock() {
         write.join().unwrap().unwrap();
         assert!(!stragglers().unwrap().contains(&stuck));
     });
+}
+
+fn an_interrupt_from_the_keyboard_does_not_reach_the_write() {
+    let directory = TempDir::new().unwrap();
+    let path = fifo(directory.path(), "bind");
+    let error = hasty().write(&path, "7").unwrap_err();
+    let Cause::Hung(straggler) = error.cause else { panic!("{error}") };
+    let group = |pid: u32| {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+        nix::unistd::getpgid(Some(pid)).unwrap()
+    };
+    assert_ne!(group(straggler.pid()), group(std::process::id()));
+    drop(File::open(&path).unwrap());
 }
 
 fn several_writes_at_once() {
@@ -188,6 +209,8 @@ fn vfs_are_made() {
     fifo(&directory, "sriov_numvfs");
     let error = sysfs.set_numvfs(&hasty(), pf, 7).unwrap_err();
     assert_eq!((error.reason(), error.verb), ("Hung", "set"));
+    // A reader lets the child end.
+    drop(File::open(directory.join("sriov_numvfs")).unwrap());
 }
 
 fn drivers_are_bound_and_unbound() {

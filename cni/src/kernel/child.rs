@@ -3,8 +3,7 @@
 //! A write to `sriov_numvfs`, `bind` or `unbind` returns when the driver has done its work. When
 //! its firmware does not answer, the writer hangs in the kernel, where no signal reaches it, and
 //! its locks are held until the write returns. So the writer is a child of its own, which holds
-//! nothing: past the deadline it is killed (which takes effect when the write returns) and left
-//! behind as a [`Straggler`].
+//! nothing: past the deadline it is left behind as a [`Straggler`].
 //!
 //! ```text
 //! parent                          child: /proc/self/exe sysfs-write PATH VALUE

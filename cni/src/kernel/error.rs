@@ -77,13 +77,6 @@ impl Error {
             Cause::Program(_) => "ProgramFailed",
         }
     }
-
-    /// The same failure, told of another object.
-    #[must_use]
-    pub fn about(mut self, object: impl fmt::Display) -> Self {
-        self.object = object.to_string();
-        self
-    }
 }
 
 fn reason_of(errno: Errno) -> &'static str {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use cni::kernel::monitor::{Monitor, Topic};
 use cni::kernel::netlink::Route;
 use cni::kernel::netns::{Netns, enter};
+use cni::kernel::uevent::{Drained, Uevents};
 use cni::kernel::{Errno, Error};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -148,5 +149,34 @@ fn a_socket_stays_in_its_namespace() {
         let found = enter(&elsewhere, || inside.link_by_name(&name("net1"))).unwrap();
         assert!(found.unwrap().is_some());
         assert!(inside.netns().unwrap().is_same(&pod).unwrap());
+    });
+}
+
+#[test]
+fn devices_are_announced() {
+    isolated(|| {
+        let mut uevents = Uevents::open().unwrap();
+        assert_eq!(uevents.drain().unwrap(), Drained::default());
+        ip("link add br0 type bridge");
+        let announced = uevents.wait(soon()).unwrap();
+        assert!(!announced.lost);
+        let event = announced.events.iter().find(|event| event.action == "add").unwrap();
+        assert_eq!(event.devpath, "/devices/virtual/net/br0");
+        assert_eq!(event.subsystem, "net");
+        assert_eq!(event.properties["INTERFACE"], "br0");
+        assert_eq!(uevents.wait(Instant::now()).unwrap(), Drained::default());
+    });
+}
+
+#[test]
+fn lost_device_events_are_said_to_be_lost() {
+    isolated(|| {
+        let mut uevents = Uevents::open().unwrap();
+        ip("link add br0 type bridge");
+        for _ in 0..2000 {
+            std::fs::write("/sys/class/net/br0/uevent", "change").unwrap();
+        }
+        let drained = uevents.drain().unwrap();
+        assert!(drained.lost && !drained.events.is_empty());
     });
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,14 +35,19 @@ impl Straggler {
 }
 
 /// Runs `command` to its end and returns what it said on standard output and standard error. Past
-/// the deadline it is killed and left behind ([`Cause::Hung`]).
+/// the deadline it is left behind ([`Cause::Hung`]).
+///
+/// It is not killed, and has a process group of its own, so that an interrupt from the keyboard
+/// does not reach it either: a driver that is probed by a process with a fatal signal fails where
+/// it would have been slow (`kthread_create` answers EINTR, so no interrupt thread), and a device
+/// is left half made.
 pub(in crate::kernel) fn run(
     mut command: Command,
     limit: Duration,
 ) -> Result<(ExitStatus, Vec<u8>), Cause> {
     let deadline = Instant::now() + limit;
     let (mut reader, writer) = io::pipe()?;
-    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
     let mut child = command.spawn()?;
     // Our own ends for writing: with these open the pipe would never end.
     drop(command);
@@ -67,13 +73,12 @@ fn read_to_end(pipe: &mut PipeReader, deadline: Instant) -> Result<Option<Vec<u8
     Ok(None)
 }
 
-/// Kills a child, which takes effect when the kernel lets it, and has a thread wait for that: a
-/// thread that waits costs nothing, and nobody else has to remember.
+/// Has a thread wait for the end of a child: it costs nothing, and nobody else has to remember.
 fn leave_behind(mut child: Child) -> Straggler {
     let straggler = Straggler { pid: child.id(), gone: Arc::default() };
     let gone = Arc::clone(&straggler.gone);
     let bury = move || {
-        if child.kill().and_then(|()| child.wait()).is_ok() {
+        if child.wait().is_ok() {
             gone.store(true, Ordering::Release);
         }
     };
