@@ -1,6 +1,6 @@
 //! Network interfaces ("links"): what they are.
 //!
-//! The verbs that change one are in [`change`](self::change).
+//! The verbs that change one are in `change`.
 
 mod change;
 pub(super) mod decode;
