@@ -10,8 +10,6 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{verb} {}", path.display())]
@@ -32,41 +30,59 @@ impl FileError {
     }
 }
 
-/// Makes `path` and what is missing above it, for root only (0700).
+/// Makes `path` and what is missing above it, durably, for root only (0700).
 pub fn make_directory(path: &Path) -> Result<(), FileError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(FileError::at("make directory", path))
+    let make = || DirBuilder::new().mode(0o700).create(path);
+    let made = match make() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && parent(path) != path => {
+            make_directory(parent(path))?;
+            make()
+        }
+        made => made,
+    };
+    match made {
+        Ok(()) => sync_directory(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(FileError::at("make directory", path)(error)),
+    }
 }
 
 /// Replaces the content of `path` by `bytes`, or makes it; missing directories are made.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let temporary = write_beside(path, bytes)?;
-    let renamed = std::fs::rename(&temporary, path).map_err(FileError::at("rename to", path));
-    finish(path, &temporary, renamed)
+    if let Err(error) = std::fs::rename(&temporary, path) {
+        // The rename's error is the one to tell; a file that stays is harmless.
+        std::fs::remove_file(&temporary).ok();
+        return Err(FileError::at("rename to", path)(error));
+    }
+    sync_directory(path)
 }
 
 /// Makes `path` with content `bytes`; `false`, and nothing changed, when it is there already.
 ///
-/// Of several processes that try at once exactly one gets `true` (`RENAME_NOREPLACE`).
+/// Of several processes that try at once exactly one gets `true`.
 pub fn create_new(path: &Path, bytes: &[u8]) -> Result<bool, FileError> {
     let temporary = write_beside(path, bytes)?;
-    let renamed = rename_new(&temporary, path);
-    let taken =
-        matches!(&renamed, Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists);
-    if taken {
-        return remove(&temporary).map(|_| false);
+    match move_new(&temporary, path) {
+        Ok(()) => sync_directory(path).map(|()| true),
+        Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {
+            remove(&temporary).map(|_| false)
+        }
+        Err(error) => {
+            std::fs::remove_file(&temporary).ok();
+            Err(error)
+        }
     }
-    finish(path, &temporary, renamed).map(|()| true)
 }
 
-/// Renames `from` to `to`, failing with `AlreadyExists` when there is such a file.
-pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<(), FileError> {
-    renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE)
-        .map_err(io::Error::from)
-        .map_err(FileError::at("rename to", to))
+/// Moves `from` to `to`, failing with `AlreadyExists` when there is such a file.
+///
+/// By a second link: `link` refuses an existing name in one step, as RENAME_NOREPLACE does, which
+/// musl has no function for. A crash in between leaves both names, which is harmless since the
+/// files here are replaced and never changed in place.
+pub(crate) fn move_new(from: &Path, to: &Path) -> Result<(), FileError> {
+    std::fs::hard_link(from, to).map_err(FileError::at("make", to))?;
+    std::fs::remove_file(from).map_err(FileError::at("remove", from))
 }
 
 /// The content of `path`; `None` when there is no such file.
@@ -84,18 +100,6 @@ pub fn remove(path: &Path) -> Result<bool, FileError> {
         Ok(()) => sync_directory(path).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(FileError::at("remove", path)(error)),
-    }
-}
-
-/// After the rename: makes it durable, or takes the temporary file away again.
-fn finish(path: &Path, temporary: &Path, renamed: Result<(), FileError>) -> Result<(), FileError> {
-    match renamed {
-        Ok(()) => sync_directory(path),
-        Err(error) => {
-            // The rename's error is the one to tell; a file that stays is harmless.
-            std::fs::remove_file(temporary).ok();
-            Err(error)
-        }
     }
 }
 
@@ -126,6 +130,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> Result<PathBuf, FileError> {
     }
 }
 
+/// Makes the name of `path` durable.
 fn sync_directory(path: &Path) -> Result<(), FileError> {
     let directory = parent(path);
     File::open(directory).and_then(|file| file.sync_all()).map_err(FileError::at("sync", directory))
@@ -188,6 +193,18 @@ mod tests {
             tries.into_iter().map(|one| usize::from(one.join().unwrap())).sum()
         });
         assert_eq!((won, names(directory.path())), (1, vec!["claim".to_owned()]));
+    }
+
+    #[test]
+    fn a_directory_is_made_with_all_above_it_or_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let deep = directory.path().join("a/b/c");
+        make_directory(&deep).unwrap();
+        make_directory(&deep).unwrap();
+        assert!(deep.is_dir());
+        std::fs::write(deep.join("file"), "").unwrap();
+        let error = make_directory(&deep.join("file/d")).unwrap_err();
+        assert!(error.to_string().ends_with("/a/b/c/file/d"), "{error}");
     }
 
     #[test]

@@ -23,6 +23,10 @@ const MAGIC: u32 = 0xBEEF_C0DE;
 const DATA_VERSION: u32 = 1;
 /// Page flag `P_META`.
 const META: u16 = 0x08;
+/// Tree flags: `MDB_REVERSEKEY` to `MDB_REVERSEDUP`; of them, ours have `MDB_INTEGERKEY` on the
+/// tree of free pages. Its other flags are those of the environment.
+const TREE_FLAGS: u16 = 0x7e;
+const INTEGER_KEYS: u16 = 0x08;
 /// Bytes of a page header and the meta that follows it.
 const META_LENGTH: usize = 152;
 /// A tree without pages (`P_INVALID`).
@@ -65,6 +69,7 @@ pub(super) struct Shape {
 /// One tree (`MDB_db`).
 #[derive(Debug)]
 pub(super) struct Tree {
+    flags: u16,
     /// Levels, 0 for an empty tree.
     pub(super) depth: u16,
     /// Branch, leaf and overflow pages.
@@ -109,6 +114,10 @@ impl Shape {
         if !page_size.is_power_of_two() || !(512..=65536).contains(&page_size) {
             return Err(damaged(format!("it claims a page size of {page_size}")));
         }
+        let flags = (shape.free.flags & TREE_FLAGS, shape.main.flags);
+        if flags != (INTEGER_KEYS, 0) {
+            return Err(damaged("its trees are of another kind"));
+        }
         if map_size != length {
             return Err(damaged(format!("it has {length} bytes instead of {map_size}")));
         }
@@ -123,6 +132,7 @@ impl Tree {
     fn read(fields: &Fields<'_>, at: usize) -> Self {
         let pages = [8, 16, 24].map(|offset| fields.u64(at + offset));
         Self {
+            flags: fields.u16(at + 4),
             depth: fields.u16(at + 6),
             pages: pages.into_iter().fold(0, u64::saturating_add),
             entries: fields.u64(at + 32),

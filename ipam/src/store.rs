@@ -22,6 +22,7 @@ mod attachment;
 mod error;
 mod file;
 mod format;
+mod heal;
 pub(crate) mod key;
 mod lock;
 mod loss;
@@ -74,7 +75,7 @@ impl Store {
         work: impl FnOnce(&mut WriteTxn<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let lock = lock::Lock::take(&self.directory).map_err(StoreError::from)?;
-        let file = file::StoreFile::open(&self.directory, &lock)?;
+        let file = heal::open(&self.directory, &lock)?;
         let mut txn = WriteTxn::begin(&file)?;
         let outcome = work(&mut txn);
         let damage = txn.damage();
@@ -94,7 +95,7 @@ impl Store {
         work: impl FnOnce(&ReadTxn<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let lock = lock::Lock::take(&self.directory).map_err(StoreError::from)?;
-        let file = file::StoreFile::open(&self.directory, &lock)?;
+        let file = heal::open(&self.directory, &lock)?;
         let txn = ReadTxn::begin(&file)?;
         let outcome = work(&txn);
         let damage = txn.damage();
@@ -114,7 +115,7 @@ impl Store {
         file.close(lock);
         match (damage, outcome) {
             (Some(damage), Err(_)) => {
-                let loss = file::set_aside(&self.directory, lock, damage)?;
+                let loss = heal::set_aside(&self.directory, lock, damage)?;
                 Err(StoreError::Damaged(Box::new(loss)).into())
             }
             (_, outcome) => outcome,

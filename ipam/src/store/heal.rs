@@ -1,0 +1,159 @@
+//! Finds the store, makes one, or sets a damaged one aside. Only ever under the lock.
+//!
+//! ```text
+//! state.mdb   stamp in the lock
+//! nothing     none                   first use: make one
+//! nothing     there                  somebody removed it: a loss
+//! sound       the file's             nobody else wrote: use it
+//! sound       another, or none       walk all pages, then use it
+//! damaged     any                    set it aside: a loss
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::file::{StoreFile, full_or};
+use super::lock::Lock;
+use super::shape::{Shape, Unsound};
+use super::stamp::Stamp;
+use super::walk::walk;
+use super::{Loss, ReadTxn, StoreError, WriteTxn, key};
+use crate::durable::{self, FileError};
+
+/// The name of the store's file.
+const NAME: &str = "state.mdb";
+
+/// Bytes of a new store and of its map. Sparse: what is not used takes no memory.
+const LENGTH: u64 = 256 << 20;
+
+/// Opens the store in `directory`; makes it when there is none, sets it aside when it is
+/// damaged.
+pub(super) fn open(directory: &Path, lock: &Lock) -> Result<StoreFile, StoreError> {
+    let path = directory.join(NAME);
+    let left = lock.stamp().map_err(FileError::at("read the lock of", &path))?;
+    let found = look(&path, left.as_ref())?;
+    let damage = match (found, &left) {
+        (Found::Nothing, None) => {
+            make(directory, lock, None)?;
+            None
+        }
+        (Found::Nothing, Some(_)) => Some("its file is gone".to_owned()),
+        (Found::Damaged(damage), _) => Some(damage),
+        (Found::Sound(file, shape), _) => {
+            let store = StoreFile::map(&path, file, shape.length, left)?;
+            match find_damage(&store)? {
+                None => return Ok(store),
+                damage => damage,
+            }
+        }
+    };
+    if let Some(damage) = damage {
+        set_aside(directory, lock, damage)?;
+    }
+    reopen(&path)
+}
+
+/// What makes the store unusable although its file looks sound.
+fn find_damage(store: &StoreFile) -> Result<Option<String>, StoreError> {
+    let txn = ReadTxn::begin(store)?;
+    match (txn.check_format(), txn.damage()) {
+        (Ok(Some(())), _) => Ok(None),
+        (Ok(None), _) => Ok(Some("it has no format".to_owned())),
+        (Err(_), Some(damage)) => Ok(Some(damage)),
+        (Err(StoreError::Record { source, .. }), None) => {
+            Ok(Some(format!("its format cannot be read: {source}")))
+        }
+        (Err(error), None) => Err(error),
+    }
+}
+
+/// Opens a store that was just made.
+fn reopen(path: &Path) -> Result<StoreFile, StoreError> {
+    match look(path, None)? {
+        Found::Sound(file, shape) => StoreFile::map(path, file, shape.length, None),
+        Found::Nothing | Found::Damaged(_) => {
+            let fresh = io::Error::other("the file that was just written reads back otherwise");
+            Err(FileError::at("make", path)(fresh).into())
+        }
+    }
+}
+
+/// What stands at the store's path.
+enum Found {
+    Nothing,
+    Sound(File, Shape),
+    Damaged(String),
+}
+
+/// Looks at the file before it is trusted; at all of its pages unless nobody has written to it
+/// since the stamp `left`.
+fn look(path: &Path, left: Option<&Stamp>) -> Result<Found, StoreError> {
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(FileError::at("open", path)(error).into()),
+    };
+    let metadata = file.metadata().map_err(FileError::at("look at", path))?;
+    let untouched = left == Some(&Stamp::of(&metadata));
+    let looked = Shape::read(&file).and_then(|shape| match untouched {
+        true => Ok(shape),
+        false => walk(&file, &shape).map(|()| shape),
+    });
+    match looked {
+        Ok(shape) => Ok(Found::Sound(file, shape)),
+        Err(Unsound::Damaged(damage)) => Ok(Found::Damaged(damage)),
+        Err(Unsound::Unreadable(error)) => Err(FileError::at("read", path)(error).into()),
+    }
+}
+
+/// Moves what is left of the store out of the way and makes a new one that remembers the loss.
+///
+/// Killed in between, the next process finds that a store is missing that was there before, and
+/// remembers that instead.
+pub(super) fn set_aside(directory: &Path, lock: &Lock, damage: String) -> Result<Loss, StoreError> {
+    let path = directory.join(NAME);
+    let aside = (1..)
+        .map(|number: u32| directory.join(format!("{NAME}.damaged-{number}")))
+        .map(|aside| durable::move_new(&path, &aside).map(|()| aside))
+        .find(|renamed| !matches!(renamed, Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists));
+    let aside = match aside {
+        Some(Ok(aside)) => Some(aside),
+        Some(Err(error)) if error.source.kind() != io::ErrorKind::NotFound => {
+            return Err(error.into());
+        }
+        _ => None,
+    };
+    let loss = Loss { damage, aside };
+    make(directory, lock, Some(&loss))?;
+    Ok(loss)
+}
+
+/// Makes a whole store under another name, then gives it its own: a store that is seen is
+/// complete.
+fn make(directory: &Path, lock: &Lock, loss: Option<&Loss>) -> Result<(), StoreError> {
+    let temporary = directory.join(format!("{NAME}.new"));
+    durable::remove(&temporary)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(FileError::at("make", &temporary))?;
+    let store = StoreFile::map(&temporary, file, LENGTH, None)?;
+    let mut txn = WriteTxn::begin(&store)?;
+    txn.put_format()?;
+    if let Some(loss) = loss {
+        txn.put_json(&key::loss(), loss, || "the record of a loss".to_owned())?;
+    }
+    txn.commit()?;
+    store
+        .stretch()
+        .map_err(|source| full_or(FileError::at("make room in", &temporary), &temporary, source))?;
+    let path = directory.join(NAME);
+    std::fs::rename(&temporary, &path).map_err(FileError::at("rename to", &path))?;
+    store.close(lock);
+    Ok(())
+}
