@@ -12,6 +12,7 @@
 //! here: look again and plan again.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -77,6 +78,22 @@ pub struct Failure {
     pub message: String,
 }
 
+/// Asks lanes to end after the step that they are at.
+#[derive(Debug, Default)]
+pub struct Stop(AtomicBool);
+
+impl Stop {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked.
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// What the lanes work on.
 #[derive(Debug, Clone, Copy)]
 pub struct Job<'a> {
@@ -90,6 +107,8 @@ pub struct Job<'a> {
     pub owners: &'a BTreeMap<PciAddress, Vec<Owner>>,
     /// How long things may take.
     pub deadlines: Deadlines,
+    /// Whether to end early.
+    pub stop: &'a Stop,
 }
 
 /// Does the steps of `plan`; `events` hears of each.

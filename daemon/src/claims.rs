@@ -225,7 +225,7 @@ impl fmt::Display for Renumbering {
         match self {
             Self::InUse { leases } => write!(
                 f,
-                "delete the containers that hold the other addresses first ({})",
+                "{} outside the new block; delete those containers first",
                 Leases(*leases)
             ),
             Self::Shared => f.write_str(

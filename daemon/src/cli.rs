@@ -15,10 +15,14 @@ use crate::chain::Chain;
 use crate::host::Host;
 use crate::view::{Format, Output};
 
+pub mod apply;
 pub mod attachments;
 pub mod completions;
+pub mod daemon;
 pub mod discover;
 pub mod ipam;
+pub mod plan;
+pub mod status;
 
 /// Prepares a host's SR-IOV NICs for containers and shows what is attached to whom.
 #[derive(Debug, Parser)]
@@ -62,10 +66,18 @@ pub struct Global {
 pub enum Verb {
     /// Show the NICs that can make VFs, and their VFs
     Discover(discover::Args),
+    /// Show what `apply` would do, step by step
+    Plan(plan::Args),
+    /// Bring the host to what the objects want
+    Apply(apply::Args),
+    /// Show whether the host is as the objects want it
+    Status(status::Args),
     /// Show what is attached to which container
     Attachments(attachments::Args),
     /// Show this node's address blocks and who holds which address
     Ipam(ipam::Args),
+    /// Run the node daemon: bring the host to what the objects want, and keep it there
+    Daemon(daemon::Args),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -120,8 +132,12 @@ pub fn main() -> ExitCode {
 fn run(verb: &Verb, context: &mut Context) -> Outcome {
     match verb {
         Verb::Discover(args) => discover::run(args, context),
+        Verb::Plan(args) => plan::run(args, context),
+        Verb::Apply(args) => apply::run(args, context),
+        Verb::Status(args) => status::run(args, context),
         Verb::Attachments(args) => attachments::run(args, context),
         Verb::Ipam(args) => ipam::run(args, context),
+        Verb::Daemon(args) => daemon::run(args, context),
         Verb::Completions(args) => completions::run(args, context),
     }
 }

@@ -21,6 +21,7 @@ pub mod plan;
 pub mod printable;
 pub mod reconcile;
 pub mod report;
+pub mod service;
 pub mod settings;
 pub mod situation;
 pub mod snapshot;

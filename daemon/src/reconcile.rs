@@ -15,7 +15,7 @@ use std::sync::mpsc::Sender;
 use conf::PciAddress;
 use conf::block::PoolRef;
 
-use crate::apply::{self, Deadlines, Event, Job, LaneOutcome};
+use crate::apply::{self, Deadlines, Event, Job, LaneOutcome, Stop};
 use crate::chain::Chain;
 use crate::claims::{self, ClaimError, Standing};
 use crate::host::Host;
@@ -52,6 +52,7 @@ pub fn reconcile(
     host: &Host,
     written: &Written,
     deadlines: Deadlines,
+    stop: &Stop,
     events: &Sender<Event>,
 ) -> Result<Pass, SituationError> {
     let mut troubles = Vec::new();
@@ -71,6 +72,7 @@ pub fn reconcile(
             ownership: &situation.ownership,
             owners: &owners,
             deadlines,
+            stop,
         };
         let done = apply::apply(job, &left, events);
         let has_failed = done.values().any(|lane| !lane.failures.is_empty());
@@ -79,7 +81,7 @@ pub fn reconcile(
         }
         situation = Situation::look(host, written)?;
         let before = std::mem::replace(&mut left, situation.plan());
-        if has_failed || left == before {
+        if has_failed || left == before || stop.is_asked() {
             break;
         }
     }

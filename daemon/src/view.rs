@@ -9,6 +9,8 @@ pub mod attachments;
 pub mod discover;
 pub mod ipam;
 mod output;
+mod plan;
+pub mod status;
 mod table;
 
 pub use output::{Format, Output};

@@ -22,8 +22,10 @@ pub(super) fn run(job: Job<'_>, lane: &Lane, progress: &Progress) -> LaneOutcome
     while let Some(first) = steps.first() {
         let length = batch(steps);
         let (batch, rest) = steps.split_at(length);
-        if run.is_stopped(first) {
-            run.skip(batch);
+        if job.stop.is_asked() {
+            run.skip(batch, "left out, since railhead is asked to end");
+        } else if run.is_stopped(first) {
+            run.skip(batch, "left out, since an earlier step failed");
         } else {
             run.batch(batch);
         }
@@ -96,10 +98,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn skip(&mut self, steps: &[Step]) {
+    fn skip(&mut self, steps: &[Step], why: &str) {
         self.outcome.skipped += steps.len();
         for step in steps {
-            self.progress.failed(step, &"left out, since an earlier step failed");
+            self.progress.failed(step, &why);
         }
     }
 
@@ -108,7 +110,7 @@ impl<'a> Run<'a> {
         let (steps, skipped): (Vec<&Step>, Vec<&Step>) =
             steps.iter().partition(|step| !self.outcome.failed(step.action.vf()));
         for step in skipped {
-            self.skip(std::slice::from_ref(step));
+            self.skip(std::slice::from_ref(step), "left out, since an earlier step failed");
         }
         let locks = match self.prepare(&steps) {
             Ok(locks) => locks,

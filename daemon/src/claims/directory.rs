@@ -9,6 +9,7 @@ use conf::settings::{Settings, Standalone};
 use ipam::block::{Blocks, Kept, Sharing};
 use ipam::blocks::{self, BlockError};
 use ipam::durable::FileError;
+use ipam::store::Loss;
 use ipam::{Lease, Root, Store, StoreError, cooldown};
 
 use super::{Claim, Claims, Pool, Release, Renumbering};
@@ -32,6 +33,9 @@ pub enum ClaimError {
     /// The leases could not be read: nobody knows which addresses are in use.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The leases were lost: nobody knows which addresses are in use.
+    #[error("{0}")]
+    Lost(Box<Loss>),
 }
 
 impl From<FileError> for ClaimError {
@@ -47,6 +51,7 @@ impl ClaimError {
             Self::Block(BlockError::File(_)) => "BlockFailed",
             Self::Block(BlockError::Damaged { .. }) => "BlockDamaged",
             Self::Store(error) => error.reason(),
+            Self::Lost(_) => "StoreDamaged",
         }
     }
 }
@@ -73,7 +78,10 @@ impl Directory {
         pool: &PoolRef,
         range: Option<AddressRange>,
     ) -> Result<usize, ClaimError> {
-        let leases = Store::open(&self.root)?.read(|txn| txn.leases())?;
+        let leases = Store::open(&self.root)?.read(|txn| match txn.loss()? {
+            None => Ok(txn.leases()?),
+            Some(loss) => Err(ClaimError::Lost(Box::new(loss))),
+        })?;
         let outside = |lease: &&Lease| {
             lease.pool == *pool && !range.is_some_and(|range| range.contains(lease.address))
         };

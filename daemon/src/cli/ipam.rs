@@ -1,10 +1,9 @@
 //! `railhead ipam`: this node's addresses.
 
-use ::ipam::{BootTime, Store, StoreError, blocks, cooldown};
+use ::ipam::{BootTime, Root, Store, StoreError, blocks, cooldown};
 
-use super::{Context, Exit, Outcome};
+use super::{Context, Exit, Outcome, complain};
 use crate::chain::Chain;
-use crate::host::Host;
 use crate::view::ipam::{Addresses, Damaged, Facts};
 
 /// Show this node's address blocks and who holds which address
@@ -15,17 +14,44 @@ use crate::view::ipam::{Addresses, Damaged, Facts};
 Examples:
   railhead ipam
   railhead ipam -o json | jq '.pools[] | {pool, used, free}'")]
-pub struct Args {}
-
-/// Shows blocks and leases.
-pub fn run(_args: &Args, context: &mut Context) -> Outcome {
-    let addresses = Addresses::of(read(&context.host)?, BootTime::now()?);
-    context.out.show(&addresses)?;
-    Ok(if addresses.damaged.is_empty() { Exit::Done } else { Exit::Failed })
+pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
 }
 
-fn read(host: &Host) -> Result<Facts, Box<dyn std::error::Error>> {
-    let root = host.root();
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Give out addresses again after the record of leases was lost
+    ///
+    /// Only right when no container that was attached before the loss is left: a new container
+    /// could get the address of a running one.
+    AcceptLoss,
+}
+
+/// Shows blocks and leases, or accepts the loss of leases.
+pub fn run(args: &Args, context: &mut Context) -> Outcome {
+    let root = context.host.root();
+    match &args.verb {
+        None => {
+            let addresses = Addresses::of(read(root)?, BootTime::now()?);
+            context.out.show(&addresses)?;
+            if let Some(loss) = &addresses.loss {
+                complain(loss);
+            }
+            Ok(if addresses.damaged.is_empty() { Exit::Done } else { Exit::Failed })
+        }
+        Some(Verb::AcceptLoss) => {
+            let loss = Store::open(root)?.write(|txn| txn.accept_loss())?;
+            context.out.line(match loss {
+                Some(_) => "accepted: addresses are given out again",
+                None => "nothing was lost",
+            })?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn read(root: &Root) -> Result<Facts, Box<dyn std::error::Error>> {
     let mut facts = Facts { cooldown: cooldown::load(root)?, ..Facts::default() };
     for (pool, block) in blocks::list(root)? {
         match block {
@@ -37,8 +63,8 @@ fn read(host: &Host) -> Result<Facts, Box<dyn std::error::Error>> {
     }
     // A store that is not there is not made by looking.
     if root.store().exists() {
-        (facts.leases, facts.cooling) =
-            Store::open(root)?.read(|txn| Ok::<_, StoreError>((txn.leases()?, txn.cooling()?)))?;
+        (facts.leases, facts.cooling, facts.loss) = Store::open(root)?
+            .read(|txn| Ok::<_, StoreError>((txn.leases()?, txn.cooling()?, txn.loss()?)))?;
     }
     Ok(facts)
 }

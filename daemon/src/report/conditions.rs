@@ -12,6 +12,7 @@ use conf::node_state::Condition;
 
 use super::{Facts, PfFate};
 use crate::claims::Standing;
+use crate::settings::NodeName;
 use crate::source::{ObjectRef, Problem};
 
 /// What a condition is about. `Display` is its `type`, with what Kubernetes allows there.
@@ -38,6 +39,17 @@ impl fmt::Display for ConditionType {
             Self::Pool(pool) => write!(f, "{}.railhead.dev/{}", pool.kind, pool.name),
         }
     }
+}
+
+/// The condition about `object`; `None` when its name is none that an object can have.
+fn about(object: &ObjectRef) -> Option<ConditionType> {
+    if *object == ObjectRef::policy(&object.name) {
+        // The rule for names of nodes is that for names of objects.
+        let name = NodeName::new(&object.name).ok()?;
+        return Some(ConditionType::Policy(name.to_string()));
+    }
+    let pool = PoolRef { kind: object.kind.parse().ok()?, name: object.name.parse().ok()? };
+    Some(ConditionType::Pool(pool))
 }
 
 /// Whether something is as it should be, and why or why not.
@@ -77,6 +89,14 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<Condition> {
         let at = ObjectRef::pool(pool);
         conditions.push(condition(facts, &ConditionType::Pool(pool.clone()), Some(&at), finding));
     }
+    for problem in &facts.objects.problems {
+        let Some(about) = problem.object().and_then(about) else { continue };
+        let name = about.to_string();
+        if !conditions.iter().any(|condition| condition.r#type == name) {
+            let finding = Finding::bad(problem.reason(), problem);
+            conditions.push(condition(facts, &about, None, finding));
+        }
+    }
     conditions.sort_by(|a, b| a.r#type.cmp(&b.r#type));
     conditions
 }
@@ -84,9 +104,12 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<Condition> {
 /// What keeps the whole from being as it should be, a line each.
 pub(super) fn failures(facts: &Facts<'_>) -> Vec<String> {
     let of_objects = facts.objects.problems.iter().map(ToString::to_string);
-    let of_pfs = facts.desired.pfs.keys().filter_map(|address| match facts.fates.get(address) {
-        Some(PfFate::Failed { message, .. }) => Some(format!("{address}: {message}")),
-        _ => None,
+    let of_pfs = facts.desired.pfs.iter().filter_map(|(address, wanted)| {
+        match (wanted.refused.first(), facts.fates.get(address)) {
+            (Some(refusal), _) => Some(refusal.to_string()),
+            (None, Some(PfFate::Failed { message, .. })) => Some(format!("{address}: {message}")),
+            _ => None,
+        }
     });
     let of_pools = facts
         .pools
@@ -137,9 +160,10 @@ fn of_policy(facts: &Facts<'_>, name: &str, outcome: &PolicyOutcome) -> Option<F
         Some(NoMatch::NoPf { why }) => return Some(Finding::bad("NoPfMatches", why)),
         None => {}
     }
-    let of_pfs = outcome.pfs.iter().map(|(address, verdict)| of_verdict(facts, *address, verdict));
-    let worst = of_pfs.filter(|finding| !finding.holds).next();
-    Some(worst.unwrap_or_else(|| {
+    let mut of_pfs =
+        outcome.pfs.iter().map(|(address, verdict)| of_verdict(facts, *address, verdict));
+    let wrong = of_pfs.find(|finding| !finding.holds);
+    Some(wrong.unwrap_or_else(|| {
         let pfs: Vec<String> = outcome.pfs.keys().map(ToString::to_string).collect();
         Finding::good("InForce", format!("in force on {}", pfs.join(", ")))
     }))

@@ -142,3 +142,26 @@ fn kind_of(mode: nix::libc::mode_t) -> Option<&'static str> {
         _ => Some("a device"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Making a device takes root; telling one does not.
+    #[test]
+    fn only_a_regular_file_is_a_file() {
+        assert_eq!(kind_of(nix::libc::S_IFREG | 0o644), None);
+        assert_eq!(kind_of(nix::libc::S_IFIFO | 0o644), Some("a pipe"));
+        for device in [nix::libc::S_IFCHR, nix::libc::S_IFBLK] {
+            assert_eq!(kind_of(device | 0o600), Some("a device"));
+        }
+        let told = read_named(Path::new("/dev/null")).unwrap_err();
+        assert_eq!(told, FileRefusal::NotRegular { kind: "a device" });
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read_to_it() {
+        let told = read_limited(std::io::repeat(b' ')).unwrap_err();
+        assert_eq!(told, FileRefusal::TooLarge { limit: FILE_LIMIT });
+    }
+}

@@ -154,14 +154,15 @@ impl View for Attachments {
                 Cell::new(one.netns.display()),
             ]);
         }
-        for damaged in &self.damaged {
-            table.row([
-                Cell::new(short(damaged.container.as_str())),
-                Cell::new(&damaged.interface),
-                Cell::new(format!("damaged record: {}", damaged.why)).tone(Tone::Bad),
+        let mut damaged = Table::new(["CONTAINER", "INTERFACE", "CANNOT BE READ"]);
+        for one in &self.damaged {
+            damaged.row([
+                Cell::new(short(one.container.as_str())),
+                Cell::new(&one.interface),
+                Cell::new(&one.why).tone(Tone::Bad),
             ]);
         }
-        vec![table]
+        vec![table, damaged]
     }
 
     fn nothing(&self) -> &'static str {

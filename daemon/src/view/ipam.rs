@@ -7,6 +7,7 @@ use conf::address::number;
 use conf::block::{NodeBlock, PoolRef};
 use conf::{AddressRange, ContainerId, IfName, NetworkName};
 use ipam::lease::Cooling;
+use ipam::store::Loss;
 use ipam::{BootTime, Lease};
 use ipnetwork::IpNetwork;
 use serde::Serialize;
@@ -24,6 +25,9 @@ pub struct Addresses {
     /// Blocks that cannot be read, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<Damaged>,
+    /// Leases that were lost, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<String>,
 }
 
 /// One block and how full it is.
@@ -91,6 +95,8 @@ pub struct Facts {
     pub leases: Vec<Lease>,
     /// All addresses at rest, those too that have rested long enough.
     pub cooling: Vec<Cooling>,
+    /// Leases that were lost.
+    pub loss: Option<Loss>,
     /// How long an address rests.
     pub cooldown: Duration,
 }
@@ -118,6 +124,7 @@ impl Addresses {
             pools: facts.blocks.iter().map(pool).collect(),
             leases: facts.leases.iter().map(|lease| Held::of(lease, now)).collect(),
             damaged: facts.damaged,
+            loss: facts.loss.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -172,12 +179,6 @@ impl View for Addresses {
                 Cell::number(&pool.free).tone(full),
             ]);
         }
-        for damaged in &self.damaged {
-            pools.row([
-                Cell::new(&damaged.pool),
-                Cell::new(format!("damaged: {}", damaged.why)).tone(Tone::Bad),
-            ]);
-        }
         let mut leases =
             Table::new(["POOL", "ADDRESS", "CONTAINER", "INTERFACE", "POD", "NETWORK", "AGE"]);
         for held in &self.leases {
@@ -191,7 +192,11 @@ impl View for Addresses {
                 Cell::new(age(Duration::from_secs(held.age_seconds))),
             ]);
         }
-        vec![pools, leases]
+        let mut damaged = Table::new(["POOL", "CANNOT BE READ"]);
+        for one in &self.damaged {
+            damaged.row([Cell::new(&one.pool), Cell::new(&one.why).tone(Tone::Bad)]);
+        }
+        vec![pools, leases, damaged]
     }
 
     fn nothing(&self) -> &'static str {

@@ -49,6 +49,11 @@ impl Cell {
         text.map_or_else(|| Self::new(""), Self::new)
     }
 
+    /// Nothing at all: what stands above counts here too.
+    pub fn blank() -> Self {
+        Self { text: String::new(), tone: Tone::Plain, right: false }
+    }
+
     /// A number, right-aligned.
     pub fn number(number: impl fmt::Display) -> Self {
         Self { right: true, ..Self::new(number) }

@@ -109,9 +109,10 @@ fn unknown_fields_are_told_with_their_place() {
 
 #[test]
 fn what_is_invalid_now_stays_as_it_was() {
-    let last = Objects::of_files(&[file("a.yaml", &(policy("x", 1) + "---\n" + &policy("y", 2)))]);
+    let last =
+        Objects::of_files(&[file("a.yaml", &(policy("x", 1) + "---\n" + &policy("other", 2)))]);
     let now = Objects::of_files(&[file("a.yaml", &policy("x", -1))]).keeping(&last);
-    // y is gone for good, x is there and broken.
+    // The other is gone for good, x is there and broken.
     assert_eq!(names(&now), [("SriovNetworkNodePolicy x".to_owned(), true)]);
     assert_eq!(now.policies().next().unwrap().num_vfs, 1);
     assert_eq!(now.problems.len(), 1);
@@ -121,7 +122,7 @@ fn what_is_invalid_now_stays_as_it_was() {
 fn what_a_broken_file_may_hold_stays_as_it_was() {
     let last = Objects::of_files(&[
         file("a.yaml", &policy("x", 1)),
-        file("b.yaml", &(policy("y", 2) + "---\n" + &pool("p"))),
+        file("b.yaml", &(policy("other", 2) + "---\n" + &pool("p"))),
     ]);
     let files = [file("a.yaml", &policy("x", 3)), file("b.yaml", "kind: [")];
     let now = Objects::of_files(&files).keeping(&last);
@@ -130,7 +131,7 @@ fn what_a_broken_file_may_hold_stays_as_it_was() {
         names(&now),
         [
             ("SriovNetworkNodePolicy x".to_owned(), false),
-            ("SriovNetworkNodePolicy y".to_owned(), true),
+            ("SriovNetworkNodePolicy other".to_owned(), true),
             ("IPPool p".to_owned(), true),
         ]
     );

@@ -37,14 +37,21 @@ fn json_is_read_whatever_its_layout() {
 fn a_syntax_error_has_line_and_column() {
     for (text, line, column) in [
         ("kind: A\nspec:\n  a: [1, 2\n  b: 3\n", 4, 4),
-        ("kind: A\nspec:\n\ta: 1\n", 3, 1),
-        ("a: \"open\n", 2, 1),
+        ("kind: A\nspec:\n\ta: 1\n", 3, 2),
+        ("a: \"open\n", 1, 4),
         ("{\"kind\": \"A\",\n \"spec\": }}\n", 2, 11),
     ] {
         let found = refused(text);
         assert_eq!((found.0, found.1), (line, column), "{text:?}: {}", found.2);
         assert!(!found.2.is_empty() && !found.2.contains("line"), "{}", found.2);
     }
+}
+
+/// As `kubectl` reads them: YAML 1.1's words for true and false are no texts.
+#[test]
+fn words_are_what_they_are_on_a_cluster() {
+    let found = documents(b"[yes, off, 'on', true, ~, 0x10, 10e9, 8086, \"8086\"]").unwrap();
+    assert_eq!(found[0].value, json!([true, false, "on", true, null, 16, 10e9, 8086, "8086"]));
 }
 
 #[test]

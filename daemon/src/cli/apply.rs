@@ -1,0 +1,108 @@
+//! `railhead apply`: brings the host to what the objects want.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+
+use super::{Context, Exit, Outcome, complain};
+use crate::apply::{Deadlines, Event, Stop};
+use crate::host::Host;
+use crate::printable::Printable;
+use crate::reconcile::{self, reconcile};
+use crate::service::client::Client;
+use crate::service::lock::{HostLock, HostLockError};
+use crate::situation::Written;
+use crate::source::{self, Files, Replaced};
+
+mod progress;
+
+use progress::Show;
+
+/// Bring the host to what the objects want
+///
+/// With -f, first puts those objects in the place of all that are in force. Where the daemon runs
+/// it does the work; else this process does, under the same lock. What is in use is not touched:
+/// see `railhead plan` for what waits for whom.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  railhead apply
+  railhead apply -f examples/standalone/
+  kubectl get sriovnetworknodepolicies -o yaml | railhead apply -f -")]
+pub struct Args {
+    /// Put these objects in the place of all in force: a file, a directory, or - for standard
+    /// input
+    #[arg(short, long, value_name = "PATH")]
+    file: Option<PathBuf>,
+}
+
+/// Applies.
+pub fn run(args: &Args, context: &mut Context) -> Outcome {
+    if !context.host.is_live() {
+        return Err(format!(
+            "{} is a captured machine: there is no kernel behind it that could be changed; see \
+             `railhead plan`",
+            context.host.root().path().display()
+        )
+        .into());
+    }
+    if let Some(path) = &args.file {
+        replace(&context.host, path)?;
+    }
+    let outcome = match HostLock::take(&context.host, "railhead apply") {
+        Ok(lock) => {
+            let outcome = here(&context.host)?;
+            drop(lock);
+            outcome
+        }
+        Err(held @ HostLockError::Held { .. }) => {
+            let client = Client::connect(&context.host)?.ok_or(held)?;
+            let mut show = Show::on_stderr();
+            client.apply(|event| show.event(&event))?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    context.out.show(&outcome)?;
+    for notice in &outcome.notices {
+        complain(&format_args!("warning: {}", Printable(notice)));
+    }
+    for problem in &outcome.problems {
+        complain(&Printable(problem));
+    }
+    Ok(if outcome.is_success() { Exit::Done } else { Exit::Failed })
+}
+
+fn replace(host: &Host, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let files = Files::named(path)?;
+    match source::replace(host.root(), &files)? {
+        Replaced::Changed => complain(&format_args!(
+            "{} holds the objects of {} now",
+            host.root().objects().display(),
+            path.display()
+        )),
+        Replaced::Same => {}
+    }
+    Ok(())
+}
+
+/// Makes the pass in this process, and shows how it goes.
+fn here(host: &Host) -> Result<reconcile::Outcome, Box<dyn std::error::Error>> {
+    let written = Written::read(host)?;
+    let (sender, events) = mpsc::channel::<Event>();
+    let pass = thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            // Moved in, so that the channel ends with the work.
+            let sender = sender;
+            reconcile(host, &written, Deadlines::default(), &Stop::default(), &sender)
+        });
+        let mut show = Show::on_stderr();
+        for event in events {
+            show.event(&event);
+        }
+        worker.join()
+    });
+    match pass {
+        Ok(pass) => Ok(pass?.outcome()),
+        Err(_) => Err("the worker ended in a panic; this is a defect of railhead".into()),
+    }
+}

@@ -1,0 +1,88 @@
+//! The lock that makes one process the only one that changes NICs: the daemon for as long as it
+//! runs, else `railhead apply` for one pass.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use crate::host::Host;
+
+/// The lock; free again when dropped, or when its holder dies.
+#[derive(Debug)]
+pub struct HostLock {
+    _file: File,
+}
+
+/// Why the lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum HostLockError {
+    /// Somebody else has it.
+    #[error("{holder} has {} locked: only one at a time changes NICs", path.display())]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// Who, as far as the file says.
+        holder: String,
+    },
+    /// The lock file cannot be used.
+    #[error("lock {}", path.display())]
+    File {
+        /// The lock file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl HostLock {
+    /// Takes the lock, without waiting; `purpose` is what others are told.
+    pub fn take(host: &Host, purpose: &str) -> Result<Self, HostLockError> {
+        let path = host.lock_file();
+        let failed = |source| HostLockError::File { path: path.clone(), source };
+        let mut file = open(host).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(HostLockError::Held { holder: holder(&mut file), path });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        // Only messages depend on what stands in the file.
+        let line = format!("{purpose} (process {})\n", std::process::id());
+        file.set_len(0).and_then(|()| file.write_all(line.as_bytes())).map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn open(host: &Host) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(host.root().run())?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(host.lock_file())
+}
+
+fn holder(file: &mut File) -> String {
+    let mut line = String::new();
+    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(200).read_to_string(&mut line));
+    match read {
+        Ok(length) if length > 0 => line.trim_end().to_owned(),
+        _ => "another railhead".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_of_the_first() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::at(root.path());
+        let first = HostLock::take(&host, "the daemon").unwrap();
+        let second = HostLock::take(&host, "railhead apply").unwrap_err();
+        assert!(second.to_string().starts_with("the daemon (process "), "{second}");
+        drop(first);
+        HostLock::take(&host, "railhead apply").unwrap();
+    }
+}

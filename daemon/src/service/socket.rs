@@ -1,0 +1,109 @@
+//! The daemon's socket, from the inside.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, watch};
+
+use super::protocol::{LONGEST, Reply, Request};
+use super::published::{Published, State};
+use crate::host::Host;
+use crate::reconcile::Outcome;
+
+/// Listens, for root only. A socket that a killed daemon left is replaced: the host's lock, which
+/// we hold, says that nobody listens on it.
+pub(super) fn listen(host: &Host) -> io::Result<UnixListener> {
+    let path = host.root().socket();
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    // Its directory is for root only, so that nobody comes in between.
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers clients, each in a task of its own, until the end of the daemon.
+pub(super) async fn serve(listener: UnixListener, published: Arc<Published>, wanted: Arc<Notify>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (published, wanted) = (Arc::clone(&published), Arc::clone(&wanted));
+                tokio::spawn(async move {
+                    if let Err(error) = answer(stream, &published, &wanted).await {
+                        tracing::debug!("a client went away: {error}");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!("accept a client: {error}");
+                return;
+            }
+        }
+    }
+}
+
+async fn answer(stream: UnixStream, published: &Published, wanted: &Notify) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(LONGEST)).read_line(&mut line).await?;
+    match serde_json::from_str(&line) {
+        Ok(Request::Status) => {
+            let status = published.state.borrow().to_status();
+            send(&mut write, &Reply::Status(status)).await
+        }
+        Ok(Request::Apply) => apply(&mut write, published, wanted).await,
+        Err(error) => send(&mut write, &Reply::Error(format!("not a request: {error}"))).await,
+    }
+}
+
+/// Asks for a pass, and passes on what happens in it. A pass that runs already may have read the
+/// objects before the client wrote them: the next one counts.
+async fn apply(
+    write: &mut OwnedWriteHalf,
+    published: &Published,
+    wanted: &Notify,
+) -> io::Result<()> {
+    let mut state = published.state.subscribe();
+    let mut events = published.events.subscribe();
+    let ticket = state.borrow().begun + 1;
+    wanted.notify_one();
+    loop {
+        tokio::select! {
+            biased;
+            event = events.recv() => match event {
+                Ok(event) => send(write, &Reply::Progress(event)).await?,
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Ok(()),
+            },
+            last = outcome_of(&mut state, ticket) => {
+                let reply = match last {
+                    Some(Ok(outcome)) => Reply::Outcome(outcome),
+                    Some(Err(why)) => Reply::Error(why),
+                    None => Reply::Error("the daemon ends".to_owned()),
+                };
+                return send(write, &reply).await;
+            }
+        }
+    }
+}
+
+/// What the first pass came to that began with `ticket` or later.
+async fn outcome_of(
+    state: &mut watch::Receiver<State>,
+    ticket: u64,
+) -> Option<Result<Outcome, String>> {
+    state.wait_for(|state| state.ended >= ticket).await.ok()?.last.clone()
+}
+
+async fn send(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    write.write_all(&line).await
+}

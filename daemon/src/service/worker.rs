@@ -1,0 +1,62 @@
+//! One pass, on a thread of its own: the kernel's verbs wait.
+
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use tokio::sync::broadcast;
+
+use crate::apply::{Deadlines, Event, Stop};
+use crate::host::Host;
+use crate::reconcile::{Pass, reconcile};
+use crate::situation::{SituationError, Written};
+
+/// What a pass works with.
+pub(super) struct Work {
+    pub(super) host: Arc<Host>,
+    /// What is written; `None` to read it anew.
+    pub(super) written: Option<Written>,
+    pub(super) stop: Arc<Stop>,
+    pub(super) events: broadcast::Sender<Event>,
+}
+
+/// What a pass leaves.
+pub(super) struct Worked {
+    /// What was written, as far as it could be read.
+    pub(super) written: Option<Written>,
+    pub(super) pass: Result<Pass, SituationError>,
+}
+
+impl Work {
+    /// Makes the pass.
+    pub(super) fn run(self) -> Worked {
+        let written = match self.written.map_or_else(|| Written::read(&self.host), Ok) {
+            Ok(written) => written,
+            Err(error) => return Worked { written: None, pass: Err(error) },
+        };
+        let (sender, receiver) = mpsc::channel();
+        let pass = thread::scope(|scope| {
+            let events = &self.events;
+            scope.spawn(move || {
+                for event in receiver {
+                    tell(&event);
+                    // Nobody who listens is no reason to stop.
+                    events.send(event).ok();
+                }
+            });
+            let sender = sender;
+            reconcile(&self.host, &written, Deadlines::default(), &self.stop, &sender)
+        });
+        Worked { written: Some(written), pass }
+    }
+}
+
+/// What changes on the host is worth a line of the log.
+fn tell(event: &Event) {
+    match event {
+        Event::Done { pf, step, micros } => {
+            tracing::info!("{pf}: {step}: done in {} ms", micros / 1000);
+        }
+        Event::Failed { pf, step, why } => tracing::warn!("{pf}: {step}: {why}"),
+        Event::Lane { .. } | Event::Begin { .. } | Event::End { .. } => {}
+    }
+}

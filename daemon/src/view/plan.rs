@@ -1,0 +1,111 @@
+//! What is to be done, and what was done.
+
+use super::{Cell, Table, Tone, View};
+use crate::plan::{Blocked, Disruption, Lane, Plan, Step};
+use crate::reconcile::{Outcome, PfOutcome};
+
+impl View for Plan {
+    fn tables(&self) -> Vec<Table> {
+        let mut steps = Table::new(["PF", "STEP", "DISTURBS", "ASKED FOR BY"]);
+        let mut blocked = Table::new(["PF", "IN THE WAY"]);
+        for lane in &self.lanes {
+            for (at, step) in lane.steps.iter().enumerate() {
+                steps.row(step_row(if at == 0 { &lane.label } else { "" }, step));
+            }
+            for obstacle in &lane.blocked {
+                blocked.row(blocked_row(lane, obstacle));
+            }
+        }
+        vec![steps, blocked]
+    }
+
+    fn nothing(&self) -> &'static str {
+        "Nothing to do: everything is as the objects want it."
+    }
+}
+
+fn step_row(label: &str, step: &Step) -> [Cell; 4] {
+    // An empty first cell, where `Cell::new` would say that there is nothing.
+    let pf = if label.is_empty() { Cell::blank() } else { Cell::new(label) };
+    [
+        pf,
+        Cell::new(step),
+        Cell::new(step.disruption).tone(tone(step.disruption)),
+        Cell::new(&step.asks),
+    ]
+}
+
+fn tone(disruption: Disruption) -> Tone {
+    match disruption {
+        Disruption::None => Tone::Faint,
+        Disruption::VfUsers => Tone::Warning,
+        Disruption::WholeNic | Disruption::Reboot => Tone::Bad,
+    }
+}
+
+fn blocked_row(lane: &Lane, blocked: &Blocked) -> [Cell; 2] {
+    let tone = if blocked.is_wait() { Tone::Warning } else { Tone::Bad };
+    [Cell::new(&lane.label), Cell::new(blocked).tone(tone)]
+}
+
+impl View for Outcome {
+    fn tables(&self) -> Vec<Table> {
+        let mut pfs = Table::new(["PF", "RESULT", "DONE", "DETAIL"]);
+        for pf in self.pfs.values() {
+            let (result, tone) = result(pf);
+            let mut details = details(pf).into_iter();
+            pfs.row([
+                Cell::new(&pf.label),
+                Cell::new(result).tone(tone),
+                Cell::new(steps(pf.done)),
+                Cell::new(details.next().unwrap_or_default()),
+            ]);
+            for detail in details {
+                pfs.row([Cell::blank(), Cell::blank(), Cell::blank(), Cell::new(detail)]);
+            }
+        }
+        let mut objects = Table::new(["OBJECT", "NOT IN FORCE BECAUSE"]);
+        for (object, why) in &self.objects {
+            objects.row([Cell::new(object), Cell::new(why).tone(Tone::Bad)]);
+        }
+        vec![pfs, objects]
+    }
+
+    fn nothing(&self) -> &'static str {
+        "Nothing to do: everything is as the objects want it."
+    }
+}
+
+fn steps(count: usize) -> String {
+    match count {
+        1 => "1 step".to_owned(),
+        count => format!("{count} steps"),
+    }
+}
+
+fn result(pf: &PfOutcome) -> (&'static str, Tone) {
+    if pf.is_success() {
+        ("in force", Tone::Good)
+    } else if pf.failures.is_empty()
+        && pf.blocked.iter().all(Blocked::is_wait)
+        && pf.left.is_empty()
+    {
+        ("waits", Tone::Warning)
+    } else {
+        ("failed", Tone::Bad)
+    }
+}
+
+fn details(pf: &PfOutcome) -> Vec<String> {
+    let failures =
+        pf.failures.iter().map(|failure| format!("{}: {}", failure.step, failure.message));
+    let blocked = pf.blocked.iter().map(ToString::to_string);
+    let mut details: Vec<String> = failures.chain(blocked).collect();
+    if details.is_empty() {
+        details.extend(pf.left.iter().map(|step| format!("{step}: still to be done")));
+    }
+    details
+}
+
+#[cfg(test)]
+mod tests;
