@@ -143,6 +143,15 @@ pub struct ForeignIpam {
 }
 
 impl Record {
+    /// What ADD sets of the VF through its PF: what was asked for and was not so already. A MAC
+    /// is always set, since that pins it: an untrusted VF cannot change it then.
+    pub fn applied(&self) -> VfChange {
+        match &self.before {
+            Some(before) => VfChange { mac: self.change.mac, ..self.change.needed(before) },
+            None => VfChange::default(),
+        }
+    }
+
     /// Whether this railhead can read all of it.
     pub fn is_readable(&self) -> bool {
         self.format <= FORMAT

@@ -8,7 +8,13 @@
 //! Nothing here speaks Kubernetes, waits for the daemon or starts an async runtime.
 
 pub mod attachment;
+mod delegate;
+mod failure;
+pub mod install;
 pub mod kernel;
 pub mod lock;
 pub mod log;
+pub mod nv_ipam;
 pub mod protocol;
+pub mod sriov;
+mod transaction;

@@ -212,7 +212,7 @@ fn write_holder(file: &File, holder: &Holder) {
     }
 }
 
-fn read_holder(mut file: &File) -> Holder {
+fn read_holder(file: &File) -> Holder {
     let mut text = Vec::new();
     file.take(4096).read_to_end(&mut text).ok();
     serde_json::from_slice(&text).unwrap_or(Holder { pid: 0, purpose: None })
@@ -272,7 +272,6 @@ mod tests {
         let root = Root::at(directory.path());
         let held = take(&root, Purpose::Release(key("a")), Patience::None).unwrap();
         let waiting = {
-            let root = root.clone();
             let patience = Patience::WaitUnlessAttaching(Duration::from_secs(3600));
             thread::spawn(move || take(&root, Purpose::Attach(key("b")), patience).map(drop))
         };

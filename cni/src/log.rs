@@ -75,6 +75,14 @@ impl Log {
         self.line(LogLevel::Debug, message);
     }
 
+    /// One change of the kernel, logged if it was made; the outcome is handed on.
+    ///
+    /// # Errors
+    /// That of `outcome`.
+    pub fn change<T, E>(&self, what: impl Display, outcome: Result<T, E>) -> Result<(), E> {
+        outcome.map(|_made| self.debug(&what))
+    }
+
     fn line(&self, level: LogLevel, message: &dyn Display) {
         if level > self.level {
             return;

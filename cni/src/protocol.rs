@@ -80,6 +80,16 @@ pub fn serve(plugin: &impl Plugin) -> ExitCode {
     serve_with(plugin, |name| std::env::var_os(name), std::io::stdin().lock())
 }
 
+/// Answers a runtime that calls the binary by a name that is no plugin's.
+pub fn refuse_name(name: &str) -> ExitCode {
+    let error =
+        Error::new(Code::InvalidConfig, format!("call plugin {name}: there is no such one"))
+            .details(
+                "the config's type must be the name of a link that `railhead-cni install` makes",
+            );
+    Answer::failure(&error, Version::NEWEST).print(&Log::default())
+}
+
 fn serve_with<P: Plugin>(
     plugin: &P,
     variable: impl Fn(&str) -> Option<OsString>,

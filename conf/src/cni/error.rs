@@ -39,9 +39,31 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code.
+    pub const ALL: [Self; 12] = [
+        Self::IncompatibleVersion,
+        Self::UnsupportedField,
+        Self::UnknownContainer,
+        Self::InvalidEnvironment,
+        Self::Io,
+        Self::Decode,
+        Self::InvalidConfig,
+        Self::InvalidNetns,
+        Self::TryAgainLater,
+        Self::NotAvailable,
+        Self::LimitedConnectivity,
+        Self::Internal,
+    ];
+
     /// The number on the wire.
     pub const fn number(self) -> u16 {
         self as u16
+    }
+
+    /// The code with this number; a plugin's own code (100 and above) is [`Code::Internal`].
+    pub fn from_number(number: u64) -> Self {
+        let known = Self::ALL.into_iter().find(|code| u64::from(code.number()) == number);
+        known.unwrap_or(Self::Internal)
     }
 }
 
@@ -79,6 +101,13 @@ impl Error {
         self
     }
 
+    /// Reads another plugin's error document; `None` when it is none.
+    pub fn from_json(document: &Value) -> Option<Self> {
+        let code = Code::from_number(document.get("code")?.as_u64()?);
+        let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default();
+        Some(Self::new(code, text("msg")).details(text("details")))
+    }
+
     /// The document for stdout, for a caller that speaks `version`.
     pub fn to_json(&self, version: Version) -> Value {
         let mut document =
@@ -105,12 +134,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn codes_of_other_plugins() {
+        for code in Code::ALL {
+            assert_eq!(Code::from_number(code.number().into()), code);
+        }
+        assert_eq!(Code::from_number(4711), Code::Internal);
+        for document in [json!({}), json!([]), json!({"code": "7"}), json!({"code": -1})] {
+            assert_eq!(Error::from_json(&document), None);
+        }
+    }
+
+    #[test]
     fn document_golden() {
         let error = Error::new(Code::TryAgainLater, "VF 0000:01:10.0 is held by c1 net1");
         assert_eq!(
             error.to_json(Version::V1_0_0).to_string(),
             r#"{"cniVersion":"1.0.0","code":11,"msg":"VF 0000:01:10.0 is held by c1 net1"}"#
         );
+        assert_eq!(Error::from_json(&error.to_json(Version::V1_0_0)), Some(error.clone()));
         assert_eq!(
             error.and("first").and("second").to_json(Version::V0_3_1)["details"],
             "first; second"

@@ -135,7 +135,7 @@ impl SriovConf {
             mtu: fields.number("mtu"),
             ipam,
             dns: dns(&mut fields),
-            device_info_file: absolute(&mut runtime, "CNIDeviceInfoFile"),
+            device_info_file: device_info_file(&mut runtime, &mut warnings),
         };
         fields.absorb(runtime);
         match fields.finish() {
@@ -286,12 +286,25 @@ fn dns(fields: &mut Fields<'_>) -> Dns {
     })
 }
 
-fn absolute(fields: &mut Fields<'_>, key: &str) -> Option<PathBuf> {
-    let text = fields.text(key)?;
-    if !text.starts_with('/') || text.contains('\0') {
-        fields.refuse(key, "must be an absolute path");
+/// The directories that device-info files are in, by either name of `/run`.
+const DEVICE_INFO: [&str; 2] =
+    ["/var/run/k8s.cni.cncf.io/devinfo/cni/", "/run/k8s.cni.cncf.io/devinfo/cni/"];
+
+/// A path that root will write to must not be anybody's choice: only a file right in the
+/// directory that the device-info specification names is taken.
+fn device_info_file(runtime: &mut Fields<'_>, warnings: &mut Vec<String>) -> Option<PathBuf> {
+    let text = runtime.text("CNIDeviceInfoFile")?;
+    let name = DEVICE_INFO.iter().find_map(|directory| text.strip_prefix(directory));
+    let plain =
+        |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
+    if name.is_some_and(plain) {
+        return Some(PathBuf::from(text));
     }
-    Some(PathBuf::from(text))
+    warnings.push(format!(
+        "runtimeConfig.CNIDeviceInfoFile {text:?} is ignored: must be a file in {}",
+        DEVICE_INFO[0]
+    ));
+    None
 }
 
 #[cfg(test)]

@@ -14,6 +14,16 @@ impl Netns {
     ///
     /// Costs a visit to each namespace of the machine: for the case that nothing else leads there.
     pub fn by_cookie(cookie: u64) -> Result<Option<Self>, Error> {
+        for netns in Self::all() {
+            if netns.cookie()? == cookie {
+                return Ok(Some(netns));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every namespace that has a name in `/run/netns` or a process, once each.
+    pub fn all() -> impl Iterator<Item = Self> {
         let named = entries(Path::new("/run/netns"));
         let of_processes = entries(Path::new("/proc"))
             .into_iter()
@@ -23,19 +33,12 @@ impl Netns {
             })
             .map(|process| process.join("ns/net"));
         let mut seen = BTreeSet::new();
-        for path in named.into_iter().chain(of_processes) {
+        named.into_iter().chain(of_processes).filter_map(move |path| {
             // A process or a name that is gone by now is not what is looked for.
-            let Ok(metadata) = fs::metadata(&path) else { continue };
-            if !seen.insert((metadata.dev(), metadata.ino())) {
-                continue;
-            }
-            if let Ok(netns) = Self::open(&path)
-                && netns.cookie()? == cookie
-            {
-                return Ok(Some(netns));
-            }
-        }
-        Ok(None)
+            let metadata = fs::metadata(&path).ok()?;
+            let new = seen.insert((metadata.dev(), metadata.ino()));
+            new.then(|| Self::open(&path).ok()).flatten()
+        })
     }
 }
 

@@ -21,7 +21,7 @@ fn every_key_is_read() {
         "spoofchk": "off", "trust": "on", "link_state": "enable", "min_tx_rate": 0, "max_tx_rate": 200,
         "mtu": 2000, "ipam": {"type": "host-local"}, "dns": {"nameservers": ["1.1.1.1"]},
         "logLevel": "debug", "logFile": "/var/log/sriov.log",
-        "runtimeConfig": {"CNIDeviceInfoFile": "/run/info", "ips": ["10.0.0.1/24"], "bandwidth": {}},
+        "runtimeConfig": {"CNIDeviceInfoFile": "/var/run/k8s.cni.cncf.io/devinfo/cni/ns-net-c_net1", "ips": ["10.0.0.1/24"], "bandwidth": {}},
     }))
     .unwrap();
     assert_eq!(checked.warnings, Vec::<String>::new());
@@ -36,7 +36,8 @@ fn every_key_is_read() {
     assert_eq!(conf.mtu.unwrap().get(), 2000);
     assert_eq!(conf.ipam.unwrap().as_str(), "host-local");
     assert_eq!(conf.dns.nameservers, ["1.1.1.1"]);
-    assert_eq!(conf.device_info_file.unwrap().to_str(), Some("/run/info"));
+    let file = "/var/run/k8s.cni.cncf.io/devinfo/cni/ns-net-c_net1";
+    assert_eq!(conf.device_info_file.unwrap().to_str(), Some(file));
 }
 
 #[test]
@@ -178,6 +179,21 @@ fn odd_but_harmless_is_warned_about() {
         r#"unknown key "max-tx-rate" is ignored; did you mean "max_tx_rate"?"#
     );
     assert!(warnings(json!({"runtimeConfig": {"ips": []}})).contains("runtimeConfig.ips"));
+}
+
+#[test]
+fn device_info_goes_nowhere_else() {
+    for path in [
+        "/etc/cron.d/x",
+        "/run/k8s.cni.cncf.io/devinfo/cni/../x",
+        "/run/k8s.cni.cncf.io/devinfo/cni/a/b",
+        "/run/k8s.cni.cncf.io/devinfo/cni/",
+        "x",
+    ] {
+        let checked = read(json!({"runtimeConfig": {"CNIDeviceInfoFile": path}})).unwrap();
+        assert_eq!(checked.conf.device_info_file, None, "{path}");
+        assert_eq!(checked.warnings.len(), 1, "{path}");
+    }
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -1,0 +1,152 @@
+//! Calling another plugin, as the CNI specification's section 4 says: same environment, same
+//! stdin, another verb.
+//!
+//! A plugin that does not answer within [`DEADLINE`] is killed: a verb of ours holds a VF's lock
+//! meanwhile, and the runtime would give up on us in the end.
+
+mod child;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use conf::cni::{AddResult, Code, Error, Version};
+use conf::plugin::PluginName;
+use ipam::AttachmentKey;
+use serde_json::Value;
+
+use self::child::Output;
+
+/// How long a plugin may take for one verb. A DHCP client needs the most of them, some 10 s.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// One plugin, found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Delegate {
+    name: PluginName,
+    executable: PathBuf,
+}
+
+/// What a plugin is given besides its verb.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Invocation<'a> {
+    /// The attachment; none for STATUS and GC.
+    pub(crate) attachment: Option<(&'a AttachmentKey, Option<&'a Path>)>,
+    /// CNI_ARGS.
+    pub(crate) args: &'a str,
+    /// CNI_PATH.
+    pub(crate) path: &'a [PathBuf],
+    /// The config for stdin.
+    pub(crate) config: &'a [u8],
+}
+
+impl Delegate {
+    /// Looks for `name` in the directories of CNI_PATH, in order.
+    ///
+    /// # Errors
+    /// Code 7 when it is in none of them.
+    pub(crate) fn find(name: &PluginName, path: &[PathBuf]) -> Result<Self, Error> {
+        let found = path
+            .iter()
+            .map(|directory| directory.join(name.as_str()))
+            .find(|file| std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file()));
+        match found {
+            Some(executable) => Ok(Self { name: name.clone(), executable }),
+            None => {
+                let shown: Vec<String> =
+                    path.iter().map(|directory| directory.display().to_string()).collect();
+                Err(Error::new(
+                    Code::InvalidConfig,
+                    format!("find plugin {name} in CNI_PATH {}: no such file", shown.join(":")),
+                ))
+            }
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn executable(&self) -> &Path {
+        &self.executable
+    }
+
+    /// Runs ADD, and reads its result.
+    ///
+    /// # Errors
+    /// The plugin's own error, with its name; whatever kept it from answering.
+    pub(crate) fn add(
+        &self,
+        invocation: Invocation<'_>,
+        version: Version,
+    ) -> Result<AddResult, Error> {
+        let stdout = self.run("ADD", invocation)?;
+        let document: Value = serde_json::from_slice(&stdout).map_err(|cause| {
+            self.failed("ADD", Code::Decode, &format!("its result is no JSON: {cause}"))
+        })?;
+        AddResult::from_json(&document, version).map_err(|error| self.told("ADD", error))
+    }
+
+    /// Runs a verb that answers nothing.
+    ///
+    /// # Errors
+    /// As for [`Delegate::add`].
+    pub(crate) fn call(&self, verb: &'static str, invocation: Invocation<'_>) -> Result<(), Error> {
+        self.run(verb, invocation).map(drop)
+    }
+
+    /// Runs STATUS or GC, which older plugins do not have: theirs say code 4 (no such verb) or 1
+    /// (no such version), and neither means that anything is wrong.
+    ///
+    /// # Errors
+    /// As for [`Delegate::add`].
+    pub(crate) fn call_if_known(
+        &self,
+        verb: &'static str,
+        invocation: Invocation<'_>,
+    ) -> Result<(), Error> {
+        match self.call(verb, invocation) {
+            Err(Error { code: Code::InvalidEnvironment | Code::IncompatibleVersion, .. }) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    fn run(&self, verb: &'static str, invocation: Invocation<'_>) -> Result<Vec<u8>, Error> {
+        let output = child::run(&self.executable, verb, invocation, DEADLINE)
+            .map_err(|cause| self.failed(verb, code_of(&cause), &cause.to_string()))?;
+        match output {
+            Output::Succeeded(stdout) => Ok(stdout),
+            Output::Failed { stdout, status } => {
+                let document: Option<Value> = serde_json::from_slice(&stdout).ok();
+                match document.as_ref().and_then(Error::from_json) {
+                    Some(error) => Err(self.told(verb, error)),
+                    None => {
+                        let text = String::from_utf8_lossy(&stdout);
+                        let text: String = text.trim().chars().take(200).collect();
+                        Err(self.failed(verb, Code::Internal, &format!("{status}: {text:?}")))
+                    }
+                }
+            }
+            Output::TimedOut => {
+                let msg = format!("it did not answer within {DEADLINE:?} and was killed");
+                Err(self.failed(verb, Code::TryAgainLater, &msg))
+            }
+        }
+    }
+
+    fn failed(&self, verb: &str, code: Code, why: &str) -> Error {
+        Error::new(code, format!("{verb} of plugin {}: {why}", self.name))
+    }
+
+    fn told(&self, verb: &str, error: Error) -> Error {
+        let Error { code, msg, details } = error;
+        self.failed(verb, code, &msg).details(details)
+    }
+}
+
+/// A file that is just being replaced (ETXTBSY) will be whole in a moment.
+fn code_of(cause: &std::io::Error) -> Code {
+    match cause.kind() {
+        std::io::ErrorKind::ExecutableFileBusy => Code::TryAgainLater,
+        _ => Code::Io,
+    }
+}
+
+#[cfg(test)]
+mod tests;

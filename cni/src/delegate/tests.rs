@@ -1,0 +1,110 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+struct Bed {
+    directory: tempfile::TempDir,
+    key: AttachmentKey,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let key =
+            AttachmentKey { container: "c1".parse().unwrap(), ifname: "net1".parse().unwrap() };
+        Self { directory: tempfile::tempdir().unwrap(), key }
+    }
+
+    /// A plugin that is the shell script `body`.
+    fn plugin(&self, body: &str) -> Delegate {
+        let name: PluginName = "fake".parse().unwrap();
+        let file = self.directory.path().join("fake");
+        fs::write(&file, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        Delegate::find(&name, &[self.directory.path().to_owned()]).unwrap()
+    }
+
+    fn invocation<'a>(&'a self, config: &'a [u8]) -> Invocation<'a> {
+        let netns = Some(Path::new("/run/netns/a"));
+        Invocation { attachment: Some((&self.key, netns)), args: "K=V", path: &[], config }
+    }
+
+    fn add(&self, body: &str) -> Result<AddResult, Error> {
+        self.plugin(body).add(self.invocation(b"{}"), Version::V1_0_0)
+    }
+}
+
+#[test]
+fn a_plugin_gets_the_environment_and_stdin() {
+    let bed = Bed::new();
+    let plugin = bed.plugin(
+        r#"read config
+echo "$CNI_COMMAND $CNI_CONTAINERID $CNI_IFNAME $CNI_NETNS $CNI_ARGS $config" > "$(dirname $0)/seen""#,
+    );
+    plugin.call("DEL", bed.invocation(b"{\"a\":1}\n")).unwrap();
+    let seen = fs::read_to_string(bed.directory.path().join("seen")).unwrap();
+    assert_eq!(seen, "DEL c1 net1 /run/netns/a K=V {\"a\":1}\n");
+}
+
+#[test]
+fn results_of_any_version_are_read() {
+    let result = Bed::new().add(r#"echo '{"cniVersion":"0.2.0","ip4":{"ip":"10.0.0.2/24"}}'"#);
+    assert_eq!(result.unwrap().ips[0].address, "10.0.0.2/24".parse().unwrap());
+}
+
+#[test]
+fn a_plugins_error_is_passed_on_with_its_name() {
+    let error = Bed::new()
+        .add(r#"echo '{"code":11,"msg":"no free addresses","details":"pool p"}'; exit 1"#)
+        .unwrap_err();
+    assert_eq!(error.code, Code::TryAgainLater);
+    assert_eq!(error.msg, "ADD of plugin fake: no free addresses");
+    assert_eq!(error.details, "pool p");
+}
+
+#[test]
+fn rubbish_is_quoted() {
+    let bed = Bed::new();
+    let error = bed.add("echo out of cheese; exit 3").unwrap_err();
+    assert_eq!(error.msg, "ADD of plugin fake: exit status: 3: \"out of cheese\"");
+    assert_eq!(bed.add("echo hello").unwrap_err().code, Code::Decode);
+    assert_eq!(
+        bed.add("kill -9 $$").unwrap_err().msg,
+        "ADD of plugin fake: signal: 9 (SIGKILL): \"\""
+    );
+}
+
+#[test]
+fn a_long_config_does_not_block_a_plugin_that_does_not_read() {
+    let bed = Bed::new();
+    let config = vec![b' '; 1 << 20];
+    bed.plugin("exit 0").call("DEL", bed.invocation(&config)).unwrap();
+}
+
+#[test]
+fn a_plugin_that_hangs_is_killed() {
+    let bed = Bed::new();
+    let plugin = bed.plugin("exec sleep 3600");
+    let output =
+        child::run(plugin.executable(), "ADD", bed.invocation(b"{}"), Duration::from_millis(50));
+    assert!(matches!(output, Ok(Output::TimedOut)));
+}
+
+#[test]
+fn verbs_that_a_plugin_does_not_know_are_not_failures() {
+    let bed = Bed::new();
+    for (code, known) in [(4, true), (1, true), (50, false)] {
+        let plugin = bed.plugin(&format!("echo '{{\"code\":{code},\"msg\":\"x\"}}'; exit 1"));
+        assert_eq!(plugin.call_if_known("STATUS", bed.invocation(b"{}")).is_ok(), known, "{code}");
+    }
+}
+
+#[test]
+fn directories_are_no_plugins() {
+    let bed = Bed::new();
+    fs::create_dir(bed.directory.path().join("other")).unwrap();
+    let path = [PathBuf::from("/nowhere"), bed.directory.path().to_owned()];
+    let error = Delegate::find(&"other".parse().unwrap(), &path).unwrap_err();
+    assert_eq!(error.code, Code::InvalidConfig);
+    assert!(error.msg.starts_with("find plugin other in CNI_PATH /nowhere:"), "{error}");
+}

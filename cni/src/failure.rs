@@ -1,0 +1,68 @@
+//! Failures of the kernel, as CNI knows them; and many failures as one.
+
+use conf::cni::{Code, Error};
+
+use crate::kernel::{self, Errno};
+
+impl From<kernel::Error> for Error {
+    fn from(error: kernel::Error) -> Self {
+        let code = match error.errno() {
+            Some(Errno::EBUSY | Errno::EAGAIN | Errno::EINTR) => Code::TryAgainLater,
+            _ => Code::Internal,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+/// What went wrong so far in a verb that goes on past failures.
+#[derive(Debug, Default)]
+pub(crate) struct Failures(Option<Error>);
+
+impl Failures {
+    /// Notes a failure and goes on; gives the value where there is one.
+    pub(crate) fn note<T, E: Into<Error>>(&mut self, outcome: Result<T, E>) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let error = error.into();
+                self.0 = Some(match self.0.take() {
+                    None => error,
+                    Some(first) => first.and(error),
+                });
+                None
+            }
+        }
+    }
+
+    /// Whether nothing has failed so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// All failures as one: the first, with the others in its details.
+    pub(crate) fn into_result(self) -> Result<(), Error> {
+        match self.0 {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_leads_and_none_is_lost() {
+        let mut failures = Failures::default();
+        assert_eq!(failures.note(Ok::<_, Error>(5)), Some(5));
+        assert!(failures.is_empty());
+        failures.note(Err::<(), _>(kernel::Error::new("set", "eth0: up", Errno::EBUSY)));
+        failures.note(Err::<(), _>(Error::new(Code::Io, "second").details("why")));
+        failures.note(Err::<(), _>(Error::new(Code::Io, "third")));
+        let error = failures.into_result().unwrap_err();
+        assert_eq!(error.code, Code::TryAgainLater);
+        assert_eq!(error.msg, "set eth0: up: Device or resource busy");
+        assert_eq!(error.details, "second; why; third");
+    }
+}

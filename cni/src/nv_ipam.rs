@@ -1,0 +1,99 @@
+//! The `nv-ipam` plugin on its own: for other plugins that delegate to it, and for those that
+//! call `sriov` from elsewhere. All it decides is in [`ipam::nv_ipam`].
+
+use std::path::Path;
+
+use conf::cni::{AddResult, Error};
+use ipam::allocate::Identity;
+use ipam::nv_ipam::{Request, store_error};
+use ipam::{AttachmentKey, Root, Store};
+use serde_json::Value;
+
+use crate::kernel::netns::Netns;
+use crate::protocol::{Call, Plugin, ValidAttachments};
+use crate::transaction;
+
+/// The plugin.
+#[derive(Debug)]
+pub struct NvIpam {
+    root: Root,
+}
+
+impl NvIpam {
+    /// The plugin for the machine with its state under `root`.
+    pub fn new(root: Root) -> Self {
+        Self { root }
+    }
+
+    fn store(&self) -> Result<Store, Error> {
+        Store::open(&self.root).map_err(store_error)
+    }
+
+    fn request(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<Request, Error> {
+        let identity = Identity {
+            network: call.network.clone(),
+            key: key.clone(),
+            pod: None,
+            netns: Some(netns.to_owned()),
+            // An address may be asked for before there is a namespace, and be no worse for it.
+            netns_cookie: Netns::open(netns).and_then(|netns| netns.cookie()).ok(),
+        };
+        let config = Value::Object(call.config.clone());
+        let request = Request::prepare(&self.root, &config, &call.args()?, identity)?;
+        for warning in request.warnings() {
+            call.log.warning(warning);
+        }
+        Ok(request)
+    }
+}
+
+impl Plugin for NvIpam {
+    const NAME: &'static str = "nv-ipam";
+
+    fn add(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<AddResult, Error> {
+        let request = self.request(call, key, netns)?;
+        let now = transaction::now()?;
+        let allocation = transaction::write(&self.store()?, |txn| request.allocate(txn, now))?;
+        allocation.notes().iter().for_each(|note| call.log.warning(note));
+        Ok(allocation.result())
+    }
+
+    fn del(&self, call: &Call, key: &AttachmentKey, _netns: Option<&Path>) -> Result<(), Error> {
+        let now = transaction::now()?;
+        let freed = transaction::write(&self.store()?, |txn| {
+            ipam::nv_ipam::release(txn, key, now).map_err(store_error)
+        })?;
+        call.log.debug(&format_args!("{freed} addresses of {key} were given back"));
+        Ok(())
+    }
+
+    fn check(
+        &self,
+        call: &Call,
+        key: &AttachmentKey,
+        netns: &Path,
+        added: &AddResult,
+    ) -> Result<(), Error> {
+        let request = self.request(call, key, netns)?;
+        transaction::read(&self.store()?, |txn| ipam::nv_ipam::check(txn, &request, added))
+    }
+
+    fn status(&self, call: &Call) -> Result<(), Error> {
+        let config = Value::Object(call.config.clone());
+        ipam::nv_ipam::status(&self.root, &call.network, &config)
+    }
+
+    fn gc(&self, call: &Call, valid: &ValidAttachments) -> Result<(), Error> {
+        let ValidAttachments::Only(valid) = valid else {
+            call.log.warning(&"GC without cni.dev/valid-attachments: nothing is freed");
+            return Ok(());
+        };
+        let valid: Vec<AttachmentKey> = valid.iter().cloned().collect();
+        let now = transaction::now()?;
+        let freed = transaction::write(&self.store()?, |txn| {
+            ipam::nv_ipam::gc(txn, &call.network, &valid, now).map_err(store_error)
+        })?;
+        call.log.info(&format_args!("{freed} addresses were freed"));
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! Who gives the container its addresses.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use conf::cni::{AddResult, Code, Error};
+use conf::plugin::PluginName;
+use ipam::allocate::Identity;
+use ipam::nv_ipam::Request;
+use ipam::{AttachmentKey, Root};
+use serde_json::Value;
+
+use super::wish::Wish;
+use crate::attachment::{ForeignIpam, Ipam};
+use crate::delegate::{Delegate, Invocation};
+use crate::protocol::{Call, Sandbox};
+
+/// The name under which this binary is an IPAM plugin itself.
+const OWN: &str = "nv-ipam";
+
+/// An IPAM, ready to be asked.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// None is wanted.
+    None,
+    /// This binary.
+    Own(Box<Request>),
+    /// Another plugin.
+    Foreign(Delegate, ForeignIpam),
+}
+
+impl Source {
+    /// Reads all that can be read, and changes nothing.
+    ///
+    /// # Errors
+    /// Code 7 when a foreign plugin is not in CNI_PATH; those of [`Request::prepare`].
+    pub(super) fn prepare(
+        root: &Root,
+        call: &Call,
+        wish: &Wish,
+        key: &AttachmentKey,
+        sandbox: &Sandbox,
+    ) -> Result<Self, Error> {
+        let Some(name) = &wish.conf.ipam else { return Ok(Self::None) };
+        let Some(delegate) = foreign(name, &call.path)? else {
+            let identity = Identity {
+                network: call.network.clone(),
+                key: key.clone(),
+                pod: None,
+                netns: Some(sandbox.path.clone()),
+                netns_cookie: Some(sandbox.cookie),
+            };
+            let config = Value::Object(call.config.clone());
+            let request = Request::prepare(root, &config, &call.args()?, identity)?;
+            for warning in request.warnings() {
+                call.log.warning(warning);
+            }
+            return Ok(Self::Own(Box::new(request)));
+        };
+        let config = String::from_utf8(call.stdin.clone())
+            .map_err(|cause| Error::new(Code::Decode, format!("read the config: {cause}")))?;
+        let memory = ForeignIpam {
+            plugin: name.clone(),
+            config,
+            args: call.args.clone(),
+            path: call.path.clone(),
+        };
+        Ok(Self::Foreign(delegate, memory))
+    }
+
+    /// What the record must know of it.
+    pub(super) fn memory(&self) -> Ipam {
+        match self {
+            Self::None => Ipam::None,
+            Self::Own(_) => Ipam::Own,
+            Self::Foreign(_, memory) => Ipam::Foreign(memory.clone()),
+        }
+    }
+
+    /// What the claim must lease.
+    pub(super) fn request(&self) -> Option<&Request> {
+        match self {
+            Self::Own(request) => Some(request),
+            Self::None | Self::Foreign(..) => None,
+        }
+    }
+}
+
+/// The plugin called `name`, or `None` when that is this very binary: then no process need be
+/// started, and addresses are leased in the transaction that claims the VF. An `nv-ipam` that
+/// somebody else installed is called like any other plugin.
+///
+/// # Errors
+/// Code 7 when there is no such plugin.
+pub(super) fn foreign(name: &PluginName, path: &[PathBuf]) -> Result<Option<Delegate>, Error> {
+    match Delegate::find(name, path) {
+        Ok(delegate) if name.as_str() == OWN && is_this_binary(&delegate) => Ok(None),
+        Err(_) if name.as_str() == OWN => Ok(None),
+        outcome => outcome.map(Some),
+    }
+}
+
+fn is_this_binary(delegate: &Delegate) -> bool {
+    let identity = |path: &std::path::Path| {
+        std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok()
+    };
+    let own = identity(std::path::Path::new("/proc/self/exe"));
+    own.is_some() && own == identity(delegate.executable())
+}
+
+/// Asks a foreign plugin for addresses.
+///
+/// # Errors
+/// The plugin's, and code 999 when it gave none.
+pub(super) fn ask(
+    delegate: &Delegate,
+    call: &Call,
+    key: &AttachmentKey,
+    sandbox: &Sandbox,
+) -> Result<AddResult, Error> {
+    let invocation = Invocation {
+        attachment: Some((key, Some(&sandbox.path))),
+        args: &call.args,
+        path: &call.path,
+        config: &call.stdin,
+    };
+    let result = delegate.add(invocation, call.version)?;
+    if result.ips.is_empty() {
+        return Err(Error::new(Code::Internal, "the IPAM plugin's result holds no address"));
+    }
+    Ok(result)
+}
+
+/// Tells a foreign plugin that its addresses are not used any more.
+///
+/// # Errors
+/// The plugin's.
+pub(super) fn give_back(
+    memory: &ForeignIpam,
+    key: &AttachmentKey,
+    netns: Option<&std::path::Path>,
+) -> Result<(), Error> {
+    let delegate = Delegate::find(&memory.plugin, &memory.path)?;
+    delegate.call(
+        "DEL",
+        Invocation {
+            attachment: Some((key, netns)),
+            args: &memory.args,
+            path: &memory.path,
+            config: memory.config.as_bytes(),
+        },
+    )
+}

@@ -1,0 +1,144 @@
+//! CHECK: whether an attachment is still what ADD made of it.
+
+use std::path::Path;
+
+use conf::cni::{AddResult, Code, Error};
+use ipam::AttachmentKey;
+
+use super::addresses::Source;
+use super::wish::Wish;
+use super::{Host, link, release, restore};
+use crate::attachment::{Ipam, Record, State};
+use crate::delegate::Invocation;
+use crate::failure::Failures;
+use crate::kernel::netlink::Route;
+use crate::protocol::{Call, Sandbox};
+use crate::transaction;
+
+/// Compares the container's side with `added`, since later plugins of the chain may have changed
+/// what this one answered, and the PF's side with the record; then asks the IPAM. Tells every
+/// difference.
+pub(super) fn check(
+    host: &Host,
+    call: &Call,
+    key: &AttachmentKey,
+    netns: &Path,
+    added: &AddResult,
+) -> Result<(), Error> {
+    let sandbox = Sandbox::open(call, netns)?;
+    let wish = Wish::read(call)?;
+    let source = Source::prepare(&host.root, call, &wish, key, &sandbox)?;
+    let record = release::find(host, key)?
+        .filter(|record| record.state == State::Attached)
+        .ok_or_else(|| differs(format!("{key} is not attached")))?;
+    let mut failures = Failures::default();
+    if record.netns_cookie != sandbox.cookie {
+        let msg = format!("{} is not the namespace that {key} was attached in", netns.display());
+        failures.note(Err::<(), _>(differs(msg)));
+    }
+    if record.link.is_some() {
+        failures.note(in_container(&record, &sandbox, added));
+    }
+    failures.note(by_pf(host, &record));
+    failures.note(ipam(host, call, &record, &source, added));
+    failures.into_result()
+}
+
+fn in_container(record: &Record, sandbox: &Sandbox, added: &AddResult) -> Result<(), Error> {
+    let ifname = &record.key.ifname;
+    let mut there = Route::open_in(&sandbox.netns)?;
+    let link = there
+        .link_by_name(ifname)?
+        .filter(|link| link.pci() == Some(record.vf))
+        .ok_or_else(|| differs(format!("{ifname} in the container is not VF {}", record.vf)))?;
+
+    let mut failures = Failures::default();
+    let mut differ = |msg: String| {
+        failures.note(Err::<(), _>(differs(format!("{ifname} in the container {msg}"))));
+    };
+    if !link.up {
+        differ("is down".to_owned());
+    }
+    let told =
+        added.interfaces.iter().enumerate().find(|(_, interface)| {
+            interface.name == ifname.as_str() && !interface.sandbox.is_empty()
+        });
+    if let Some((_, told)) = told {
+        let mac = link.mac.map(|mac| mac.to_string()).unwrap_or_default();
+        if !told.mac.is_empty() && !told.mac.eq_ignore_ascii_case(&mac) {
+            differ(format!("has MAC {mac} instead of {}", told.mac));
+        }
+        if let Some(mtu) = told.mtu.filter(|mtu| *mtu != link.mtu) {
+            differ(format!("has MTU {} instead of {mtu}", link.mtu));
+        }
+    }
+    let index = told.map(|(index, _)| index);
+    let ours = AddResult {
+        ips: added.ips.iter().filter(|ip| ip.interface == index).cloned().collect(),
+        routes: added.routes.clone(),
+        ..AddResult::default()
+    };
+    let addresses = there.addresses(link.index)?;
+    for ip in &ours.ips {
+        if !addresses.iter().any(|address| address.network == ip.address) {
+            differ(format!("has not the address {}", ip.address));
+        }
+    }
+    let found = there.routes(link.index)?;
+    for route in link::routes(&ours, link.index).filter(|route| leads_by(&ours, route.gateway)) {
+        if !found.iter().any(|found| found.satisfies(&route)) {
+            differ(format!("has not the route to {}", route.destination));
+        }
+    }
+    failures.into_result()
+}
+
+/// A result does not say which interface a route belongs to: those by a gateway that lies in a
+/// network of this interface are its own.
+fn leads_by(ours: &AddResult, gateway: Option<std::net::IpAddr>) -> bool {
+    gateway.is_some_and(|gateway| ours.ips.iter().any(|ip| ip.address.contains(gateway)))
+}
+
+fn by_pf(host: &Host, record: &Record) -> Result<(), Error> {
+    if record.change.is_empty() {
+        return Ok(());
+    }
+    let mut on_host = Route::open()?;
+    let pf = restore::pf_index(host, &mut on_host, record)?;
+    let now = on_host.vf(pf, record.vf_index)?.ok_or_else(|| {
+        differs(format!("PF {} does not know VF {} any more", record.pf, record.vf_index))
+    })?;
+    let missing = restore::missing(record, &now);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(differs(format!("VF {} of PF {} has not: {missing}", record.vf_index, record.pf)))
+}
+
+fn ipam(
+    host: &Host,
+    call: &Call,
+    record: &Record,
+    source: &Source,
+    added: &AddResult,
+) -> Result<(), Error> {
+    match (source, &record.ipam) {
+        (Source::Own(request), Ipam::Own) => {
+            transaction::read(&host.store, |txn| ipam::nv_ipam::check(txn, request, added))
+        }
+        (Source::Foreign(delegate, _), Ipam::Foreign(_)) => delegate.call(
+            "CHECK",
+            Invocation {
+                attachment: Some((&record.key, Some(&record.netns))),
+                args: &call.args,
+                path: &call.path,
+                config: &call.stdin,
+            },
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn differs(msg: String) -> Error {
+    Error::new(Code::Internal, msg)
+}

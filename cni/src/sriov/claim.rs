@@ -1,0 +1,103 @@
+//! Whose VF it is: one transaction decides.
+
+use conf::PciAddress;
+use conf::cni::{Code, Error};
+use ipam::AttachmentKey;
+use ipam::nv_ipam::{Allocation, Request, store_error};
+
+use super::{Host, release};
+use crate::attachment::{Record, State};
+use crate::kernel::netns::Netns;
+use crate::kernel::vfio;
+use crate::log::Log;
+use crate::transaction;
+
+/// Makes room for `key`: undoes an attachment that has the VF, or the key, and was never given
+/// back. The caller holds the VF's lock.
+///
+/// # Errors
+/// Code 11 when that attachment lives, naming it; code 999 when it is `key`'s own and complete.
+pub(super) fn make_room(
+    host: &Host,
+    log: &Log,
+    vf: PciAddress,
+    key: &AttachmentKey,
+) -> Result<(), Error> {
+    let found: Option<Record> = transaction::read(&host.store, |txn| {
+        let own = txn.attachment(key).map_err(store_error)?;
+        match (own, txn.vf_owner(vf).map_err(store_error)?) {
+            (None, Some(holder)) => txn.attachment(&holder).map_err(store_error),
+            (own, _) => Ok(own),
+        }
+    })?;
+    let Some(old) = found else { return Ok(()) };
+    may_undo(host, &old, vf, key)?;
+    log.warning(&format_args!("VF {} was never given back by {}", old.vf, old.key));
+    release::release(host, log, &old, None, None)
+}
+
+/// Claims the VF of `record` for it, and leases addresses for `request`.
+///
+/// # Errors
+/// Those of the store and of the allocation; nothing is changed then.
+pub(super) fn claim(
+    host: &Host,
+    record: &Record,
+    request: Option<&Request>,
+) -> Result<Option<Allocation>, Error> {
+    let now = transaction::now()?;
+    transaction::write(&host.store, |txn| {
+        if let Err(holder) = txn.claim_vf(record.vf, &record.key).map_err(store_error)? {
+            let theirs: Option<Record> = txn.attachment(&holder).map_err(store_error)?;
+            if theirs.is_some() {
+                return Err(held_by(record.vf, &holder));
+            }
+            // An owner without a record owns nothing.
+            txn.release_vf(record.vf, &holder).map_err(store_error)?;
+            let claimed = txn.claim_vf(record.vf, &record.key).map_err(store_error)?;
+            claimed.map_err(|holder| held_by(record.vf, &holder))?;
+        }
+        let allocation = request.map(|request| request.allocate(txn, now)).transpose()?;
+        txn.put_attachment(&record.key, record).map_err(store_error)?;
+        Ok(allocation)
+    })
+}
+
+fn may_undo(host: &Host, old: &Record, vf: PciAddress, key: &AttachmentKey) -> Result<(), Error> {
+    let refused = |why: String| Err(Error::new(Code::Internal, why));
+    if !old.is_readable() {
+        let Record { vf, key, format, .. } = old;
+        return refused(format!(
+            "VF {vf} is held by {key}, recorded by a newer railhead (format {format})"
+        ));
+    }
+    if old.key != *key {
+        return if is_alive(host, old)? { Err(held_by(vf, &old.key)) } else { Ok(()) };
+    }
+    // With the VF's lock in our hands, an ADD that did not come to its end is dead.
+    if old.vf == vf && old.state == State::Intent {
+        return Ok(());
+    }
+    refused(format!("{key} has VF {} already; DEL comes first", old.vf))
+}
+
+/// Whether the namespace of an attachment still exists, or someone still uses its VF.
+pub(super) fn is_alive(host: &Host, record: &Record) -> Result<bool, Error> {
+    if let Ok(netns) = Netns::open(&record.netns)
+        && netns.cookie()? == record.netns_cookie
+    {
+        return Ok(true);
+    }
+    if Netns::by_cookie(record.netns_cookie)?.is_some() {
+        return Ok(true);
+    }
+    let group = host.sysfs.function_while_stuck(record.vf)?.and_then(|found| found.iommu_group);
+    match (group, record.driver.is_userspace()) {
+        (Some(group), true) => Ok(vfio::is_busy(&host.root.join("/dev"), group)?),
+        _ => Ok(false),
+    }
+}
+
+fn held_by(vf: PciAddress, holder: &AttachmentKey) -> Error {
+    Error::new(Code::TryAgainLater, format!("use VF {vf}: it is held by {holder}"))
+}

@@ -1,0 +1,184 @@
+//! Bringing a VF's netdev home, wherever it is and whatever it is called there.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use conf::IfName;
+use conf::cni::{Code, Error};
+
+use super::Host;
+use crate::attachment::{HostLink, Record};
+use crate::failure::Failures;
+use crate::kernel;
+use crate::kernel::link::{Link, Moved};
+use crate::kernel::monitor::{Monitor, Topic};
+use crate::kernel::netlink::Route;
+use crate::kernel::netns::Netns;
+use crate::log::Log;
+
+/// How long a dying namespace may take to give its devices back: it waits for RCU and for others
+/// that die, some ten milliseconds each.
+const DYING: Duration = Duration::from_secs(10);
+
+/// The way home of one netdev.
+pub(super) struct Homecoming<'a> {
+    pub(super) host: &'a Host,
+    pub(super) log: &'a Log,
+    pub(super) record: &'a Record,
+    /// What it was on the host.
+    pub(super) own: &'a HostLink,
+    /// The container's namespace, as DEL was told; the record's own path counts first.
+    pub(super) netns: Option<&'a Path>,
+}
+
+impl Homecoming<'_> {
+    /// Brings the netdev home under its name. A name that somebody took is a failure, but no
+    /// reason to leave it away: it is home under another one then.
+    ///
+    /// # Errors
+    /// Code 11 when it is nowhere to be found.
+    pub(super) fn bring(
+        &self,
+        on_host: &mut Route,
+        failures: &mut Failures,
+    ) -> Result<Link, Error> {
+        if let Some(link) = self.find(on_host)? {
+            return self.rename(on_host, link, failures);
+        }
+        if let Some((mut there, link)) = self.search()? {
+            self.take(on_host, &mut there, &link, failures)?;
+        }
+        let mut monitor = Monitor::open(&[Topic::Links])?;
+        let found = monitor.until(Instant::now() + DYING, || self.find(on_host))?;
+        let link = found.ok_or_else(|| {
+            Error::new(
+                Code::TryAgainLater,
+                format!("find the interface of VF {}: no namespace has it", self.record.vf),
+            )
+        })?;
+        self.rename(on_host, link, failures)
+    }
+
+    /// The netdev, if it is on the host: by its old index, else by what sysfs says of the VF.
+    fn find(&self, on_host: &mut Route) -> Result<Option<Link>, kernel::Error> {
+        let vf = self.record.vf;
+        if let Some(link) = on_host.link_by_index(self.own.index)?
+            && link.pci() == Some(vf)
+        {
+            return Ok(Some(link));
+        }
+        let function = self.host.sysfs.function_while_stuck(vf)?;
+        let Some(name) = function.and_then(|found| found.net.into_iter().next()) else {
+            return Ok(None);
+        };
+        match on_host.link_by_name(&name)?.filter(|link| link.pci() == Some(vf)) {
+            Some(link) => Ok(Some(link)),
+            None => on_host.link_by_pci(vf),
+        }
+    }
+
+    /// The namespace that has it, with a socket there. The container may have renamed it, and
+    /// moved it on to a namespace of its own.
+    fn search(&self) -> Result<Option<(Route, Link)>, Error> {
+        let container = [Some(self.record.netns.as_path()), self.netns]
+            .into_iter()
+            .flatten()
+            .filter_map(|path| Netns::open(path).ok())
+            .find(|netns| netns.cookie().is_ok_and(|cookie| cookie == self.record.netns_cookie));
+        if let Some(netns) = container {
+            let mut there = Route::open_in(&netns)?;
+            let named = there.link_by_name(&self.record.key.ifname)?;
+            let named = named.filter(|link| link.pci() == Some(self.record.vf));
+            let found = match named {
+                Some(link) => Some(link),
+                None => there.link_by_pci(self.record.vf)?,
+            };
+            if let Some(link) = found {
+                return Ok(Some((there, link)));
+            }
+        }
+        for netns in Netns::all() {
+            // A namespace that dies while it is looked at has nothing to hide.
+            let Ok(mut there) = Route::open_in(&netns) else { continue };
+            if let Ok(Some(link)) = there.link_by_pci(self.record.vf) {
+                return Ok(Some((there, link)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Moves it home in one request, under its name if that is free.
+    fn take(
+        &self,
+        on_host: &mut Route,
+        there: &mut Route,
+        link: &Link,
+        failures: &mut Failures,
+    ) -> Result<(), Error> {
+        let name = match self.free_name(on_host)? {
+            Some(name) => name,
+            None => self.spare_name()?,
+        };
+        if link.altnames.iter().any(|altname| altname == name.as_str()) {
+            let removed = there.remove_altname(link.index, name.as_str());
+            self.log.change(format_args!("remove altname {name}"), removed)?;
+        }
+        self.log.debug(&format_args!("move {} home as {name}", link.name));
+        match there.move_and_rename(link.index, &Netns::current()?, &name)? {
+            Moved::Renamed => {}
+            Moved::NotRenamed(error) => {
+                failures.note(Err::<(), _>(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives it its name back, where it has another one.
+    fn rename(
+        &self,
+        on_host: &mut Route,
+        link: Link,
+        failures: &mut Failures,
+    ) -> Result<Link, Error> {
+        if link.name == self.own.name {
+            return Ok(link);
+        }
+        if link.altnames.contains(&self.own.name) {
+            let removed = on_host.remove_altname(link.index, &self.own.name);
+            self.log.change(format_args!("remove altname {}", self.own.name), removed)?;
+        }
+        match self.free_name(on_host)? {
+            Some(name) => {
+                let renamed = on_host.rename(link.index, &name);
+                let what = format_args!("rename {} to {name}", link.name);
+                failures.note(self.log.change(what, renamed));
+            }
+            None => {
+                failures.note(Err::<(), _>(
+                    Error::new(
+                        Code::TryAgainLater,
+                        format!(
+                            "rename {} to {}, as VF {} was called: another interface has that name",
+                            link.name, self.own.name, self.record.vf
+                        ),
+                    )
+                    .details("rename that one, and DEL puts the VF right when it is called again"),
+                ));
+            }
+        }
+        Ok(on_host.link_by_index(link.index)?.unwrap_or(link))
+    }
+
+    /// Its name on the host, unless something else has it.
+    fn free_name(&self, on_host: &mut Route) -> Result<Option<IfName>, Error> {
+        let Ok(name) = self.own.name.parse::<IfName>() else { return Ok(None) };
+        Ok(on_host.link_by_name(&name)?.is_none().then_some(name))
+    }
+
+    /// A name that nothing else has: indices are given out once.
+    fn spare_name(&self) -> Result<IfName, Error> {
+        format!("vf{}", self.own.index)
+            .parse()
+            .map_err(|cause| Error::new(Code::Internal, format!("name a VF: {cause}")))
+    }
+}

@@ -1,0 +1,260 @@
+//! The VF's netdev on its way into the container, and there.
+
+use std::net::IpAddr;
+
+use conf::cni::{AddResult, Code, Error};
+use conf::{IfName, Mac};
+use ipam::AttachmentKey;
+use ipnetwork::IpNetwork;
+
+use super::wish::Wish;
+use crate::kernel::Errno;
+use crate::kernel::address::Dad;
+use crate::kernel::announce::Announcer;
+use crate::kernel::link::{Link, Moved};
+use crate::kernel::netlink::Route;
+use crate::kernel::netns::Netns;
+use crate::kernel::route::IpRoute;
+use crate::kernel::sysctl::{self, Family, Setting};
+use crate::log::Log;
+use crate::protocol::Sandbox;
+
+/// Refuses an interface name that the container has already, before anything is touched: the
+/// kernel itself would only tell after the move.
+pub(super) fn refuse_taken_name(
+    in_container: &mut Route,
+    key: &AttachmentKey,
+    sandbox: &Sandbox,
+) -> Result<(), Error> {
+    match in_container.link_by_name(&key.ifname)? {
+        None => Ok(()),
+        Some(_) => Err(Error::new(
+            Code::InvalidEnvironment,
+            format!(
+                "CNI_IFNAME {}: the namespace {} has an interface of that name",
+                key.ifname,
+                sandbox.path.display()
+            ),
+        )),
+    }
+}
+
+/// Moves the VF's netdev into the container, under its name there.
+pub(super) fn move_into(
+    on_host: &mut Route,
+    own: &Link,
+    sandbox: &Sandbox,
+    ifname: &IfName,
+    log: &Log,
+) -> Result<(), Error> {
+    // A link cannot have a name that is an altname of its own (EEXIST). DEL puts it back.
+    if own.altnames.iter().any(|altname| altname == ifname.as_str()) {
+        let removed = on_host.remove_altname(own.index, ifname.as_str());
+        log.change(format_args!("remove altname {ifname} of {}", own.name), removed)?;
+    }
+    let what = format_args!("move {} to {} as {ifname}", own.name, sandbox.path.display());
+    log.debug(&what);
+    match on_host.move_and_rename(own.index, &sandbox.netns, ifname) {
+        Ok(Moved::Renamed) => Ok(()),
+        Ok(Moved::NotRenamed(error)) => Err(error.into()),
+        Err(error) if error.is(Errno::EEXIST) && !own.altnames.is_empty() => {
+            let altnames = own.altnames.join(", ");
+            Err(Error::from(error).details(format!(
+                "one of its altnames ({altnames}) is a name in the container's namespace"
+            )))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// MTU, MAC and sysctls, then up; the link as it is then.
+pub(super) fn set_up(
+    in_container: &mut Route,
+    sandbox: &Sandbox,
+    wish: &Wish,
+    ifname: &IfName,
+    log: &Log,
+) -> Result<Link, Error> {
+    let mac = wish.conf.mac;
+    let link = own_link(in_container, wish, ifname)?;
+    if let Some(mtu) = wish.conf.mtu.filter(|mtu| mtu.get() != link.mtu) {
+        let set = in_container.set_mtu(link.index, mtu);
+        log.change(format_args!("set {ifname}: mtu {mtu}"), set)?;
+    }
+    // igbvf refuses an address once the PF has set one, and takes over the PF's when it comes up;
+    // other drivers need to be told. So try, go on, and look afterwards.
+    let refused = match mac.filter(|mac| link.mac != Some(*mac)) {
+        Some(mac) => {
+            let set = in_container.set_mac(link.index, mac);
+            log.change(format_args!("set {ifname}: address {mac}"), set).err()
+        }
+        None => None,
+    };
+    notify_neighbours(sandbox, ifname)?;
+    let set = in_container.set_up(link.index);
+    log.change(format_args!("set {ifname}: up"), set)?;
+    let link = own_link(in_container, wish, ifname)?;
+    match (mac.filter(|mac| link.mac != Some(*mac)), refused) {
+        (None, _) => Ok(link),
+        (Some(_), Some(error)) => Err(error.into()),
+        (Some(mac), None) => Err(Error::new(
+            Code::Internal,
+            format!(
+                "set MAC {mac} of VF {}: its driver accepted it, but shows {}",
+                wish.vf,
+                link.mac.map_or_else(|| "none".to_owned(), |mac| mac.to_string())
+            ),
+        )),
+    }
+}
+
+fn own_link(in_container: &mut Route, wish: &Wish, ifname: &IfName) -> Result<Link, Error> {
+    let link = in_container.link_by_name(ifname)?;
+    link.filter(|link| link.pci().is_none_or(|pci| pci == wish.vf)).ok_or_else(|| {
+        Error::new(
+            Code::Internal,
+            format!("find VF {} as {ifname} in the container: it is not there", wish.vf),
+        )
+    })
+}
+
+/// Lets the kernel tell the neighbours when the link comes up later, or gets another address.
+fn notify_neighbours(sandbox: &Sandbox, ifname: &IfName) -> Result<(), Error> {
+    let settings = [
+        Setting { family: Family::Ipv4, key: "arp_notify", value: 1 },
+        Setting { family: Family::Ipv6, key: "ndisc_notify", value: 1 },
+    ];
+    // Read-only /proc/sys or no IPv6: the neighbours learn by themselves then.
+    sysctl::set(&sandbox.netns, ifname, &settings).map(drop)?;
+    Ok(())
+}
+
+/// Gives the link its addresses and routes.
+pub(super) fn give(
+    in_container: &mut Route,
+    sandbox: &Sandbox,
+    ifname: &IfName,
+    index: u32,
+    wanted: &AddResult,
+    log: &Log,
+) -> Result<(), Error> {
+    if wanted.ips.iter().any(|ip| ip.address.is_ipv6()) {
+        allow_ipv6(sandbox, ifname)?;
+    }
+    for ip in &wanted.ips {
+        // The IPAM vouches that nobody else has it, so it need not be looked for (1 s and more).
+        let added = in_container.add_address(index, ip.address, Dad::Skip);
+        log.change(format_args!("add {ifname}: address {}", ip.address), added)?;
+    }
+    for route in routes(wanted, index) {
+        let added = in_container.add_route(&route);
+        log.change(format_args!("add {ifname}: route to {}", route.destination), added)?;
+    }
+    Ok(())
+}
+
+fn allow_ipv6(sandbox: &Sandbox, ifname: &IfName) -> Result<(), Error> {
+    let settings = [
+        Setting { family: Family::Ipv6, key: "disable_ipv6", value: 0 },
+        Setting { family: Family::Ipv6, key: "keep_addr_on_down", value: 1 },
+    ];
+    // Whether addresses can be given is for the kernel to say when they are.
+    sysctl::set(&sandbox.netns, ifname, &settings).map(drop)?;
+    Ok(())
+}
+
+/// The routes of a result. One without next hop goes by the gateway of its family's first
+/// address, as the Go library has it.
+pub(super) fn routes(wanted: &AddResult, index: u32) -> impl Iterator<Item = IpRoute> {
+    wanted.routes.iter().map(move |route| {
+        let by_default = wanted
+            .ips
+            .iter()
+            .filter(|ip| ip.address.is_ipv4() == route.dst.is_ipv4())
+            .find_map(|ip| ip.gateway);
+        IpRoute {
+            gateway: route.gw.or(by_default),
+            mtu: route.mtu,
+            advmss: route.advmss,
+            priority: route.priority,
+            table: route.table,
+            scope: route.scope,
+            ..IpRoute::new(network_of(route.dst), index)
+        }
+    })
+}
+
+/// The kernel refuses a destination with host bits.
+fn network_of(destination: IpNetwork) -> IpNetwork {
+    IpNetwork::new(destination.network(), destination.prefix()).unwrap_or(destination)
+}
+
+/// Tells the neighbours, once. A link without carrier drops it; `arp_notify` and `ndisc_notify`
+/// are for that case.
+pub(super) fn announce(netns: &Netns, index: u32, mac: Mac, given: &AddResult, log: &Log) {
+    let addresses: Vec<IpAddr> = given.ips.iter().map(|ip| ip.address.ip()).collect();
+    if addresses.is_empty() {
+        return;
+    }
+    let failed = match Announcer::open_in(netns, index, mac) {
+        Ok(mut announcer) => {
+            addresses.into_iter().filter_map(|address| announcer.announce(address).err()).collect()
+        }
+        Err(error) => vec![error],
+    };
+    for error in failed {
+        log.debug(&error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conf::cni::{Ip, Route as WantedRoute};
+
+    use super::*;
+
+    #[test]
+    fn routes_keep_all_they_ask_for_and_find_their_gateway() {
+        let ip = |address: &str, gateway: Option<&str>| Ip {
+            interface: None,
+            address: address.parse().unwrap(),
+            gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+        };
+        let wanted = AddResult {
+            ips: vec![
+                ip("10.0.0.2/24", None),
+                ip("10.0.1.2/24", Some("10.0.1.1")),
+                ip("fd00::2/64", Some("fd00::1")),
+            ],
+            routes: vec![
+                WantedRoute::new("0.0.0.0/0".parse().unwrap(), None),
+                WantedRoute::new("fd01::5/32".parse().unwrap(), None),
+                WantedRoute {
+                    mtu: Some(1400),
+                    advmss: Some(1360),
+                    priority: Some(7),
+                    table: Some(100),
+                    scope: Some(253),
+                    ..WantedRoute::new("192.168.0.0/16".parse().unwrap(), "10.0.0.9".parse().ok())
+                },
+            ],
+            ..AddResult::default()
+        };
+        let routes: Vec<IpRoute> = routes(&wanted, 5).collect();
+        assert_eq!(routes[0].gateway, "10.0.1.1".parse().ok());
+        assert_eq!(routes[1].gateway, "fd00::1".parse().ok());
+        assert_eq!(routes[1].destination, "fd01::/32".parse().unwrap());
+        assert_eq!(
+            routes[2],
+            IpRoute {
+                gateway: "10.0.0.9".parse().ok(),
+                mtu: Some(1400),
+                advmss: Some(1360),
+                priority: Some(7),
+                table: Some(100),
+                scope: Some(253),
+                ..IpRoute::new("192.168.0.0/16".parse().unwrap(), 5)
+            }
+        );
+    }
+}

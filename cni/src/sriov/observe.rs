@@ -1,0 +1,112 @@
+//! The VF as it is before anything is done to it.
+
+use conf::cni::{Code, Error};
+
+use super::device::Device;
+use super::wish::{self, Wish};
+use crate::kernel::Cause;
+use crate::kernel::link::{Hardware, Link};
+use crate::kernel::netlink::Route;
+use crate::kernel::sysfs::Sysfs;
+use crate::kernel::vf::VfConfig;
+use crate::log::Log;
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Observed {
+    pub(super) device: Device,
+    /// Its netdev; absent for a VF that user space drives.
+    pub(super) link: Option<Link>,
+    /// Its PF's link and what that tells of it; absent when the PF has no part in the attachment.
+    pub(super) by_pf: Option<(u32, VfConfig)>,
+}
+
+impl Observed {
+    /// Looks at the VF. At most one request is answered with more than a constant length: that
+    /// for the VFs of the PF, and only when the PF has a part in it.
+    ///
+    /// # Errors
+    /// Code 7 when the VF cannot be what is asked for, code 11 when it cannot be now.
+    pub(super) fn look(
+        host: &mut Route,
+        sysfs: &Sysfs,
+        wish: &Wish,
+        log: &Log,
+    ) -> Result<Self, Error> {
+        let device = Device::find(sysfs, wish.vf)?;
+        let userspace = device.driver.is_userspace();
+        let link = if userspace { None } else { Some(own_link(host, &device)?) };
+        match &link {
+            Some(link) => wish.check_mtu(link.min_mtu, link.max_mtu)?,
+            None if wish.conf.mtu.is_some() => {
+                return Err(refused(&device, "mtu has no meaning for a VF that user space drives"));
+            }
+            None => {}
+        }
+        // The MAC of a user-space VF is only known to its PF, and the result names it.
+        let by_pf = if userspace || wish.concerns_pf() {
+            Some(as_pf_has_it(host, sysfs, &device, log)?)
+        } else {
+            None
+        };
+        Ok(Self { device, link, by_pf })
+    }
+}
+
+/// The VF's netdev, which must be on the host and speak Ethernet.
+fn own_link(host: &mut Route, device: &Device) -> Result<Link, Error> {
+    let named = match &device.net {
+        Some(name) => host.link_by_name(name)?.filter(|link| link.pci() == Some(device.vf)),
+        None => None,
+    };
+    // Renamed since sysfs was read, or without a parent in its message: look at all.
+    let found = match (named, &device.net) {
+        (Some(link), _) => Some(link),
+        (None, Some(_)) => host.link_by_pci(device.vf)?,
+        (None, None) => None,
+    };
+    let link = found.ok_or_else(|| {
+        Error::new(
+            Code::TryAgainLater,
+            format!("use VF {}: it has no network interface on the host", device.vf),
+        )
+        .details(format!(
+            "driver {} makes one, so it may be in another container's namespace, or not be made yet",
+            device.driver
+        ))
+    })?;
+    match link.hardware {
+        Hardware::Ethernet => Ok(link),
+        Hardware::InfiniBand => Err(refused(device, "it is InfiniBand, which needs type ib-sriov")),
+        _ => Err(refused(device, "it is not Ethernet")),
+    }
+}
+
+fn as_pf_has_it(
+    host: &mut Route,
+    sysfs: &Sysfs,
+    device: &Device,
+    log: &Log,
+) -> Result<(u32, VfConfig), Error> {
+    let Device { vf, pf, index, .. } = device;
+    let missing = |what: String| Error::new(Code::TryAgainLater, format!("use VF {vf}: {what}"));
+    let name = sysfs
+        .uplink(*pf)?
+        .ok_or_else(|| missing(format!("its PF {pf} has no network interface on the host")))?;
+    let link = host
+        .link_by_name(&name)?
+        .ok_or_else(|| missing(format!("interface {name} of its PF {pf} is gone")))?;
+    match host.vf(link.index, *index) {
+        Ok(Some(config)) => Ok((link.index, config)),
+        Ok(None) => Err(missing(format!("PF {name} does not know VF {index}"))),
+        Err(error) if matches!(error.cause, Cause::VfInfoTooBig) => {
+            log.warning(&format_args!("{error}; DEL will set VF {index} as a new one is"));
+            Ok((link.index, wish::unread(*index)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refused(device: &Device, why: &str) -> Error {
+    Error::new(Code::InvalidConfig, format!("use VF {}: {why}", device.vf))
+}

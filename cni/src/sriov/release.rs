@@ -1,0 +1,263 @@
+//! DEL, and every other way that an attachment ends: one order, from the record alone.
+//!
+//! ```text
+//! home        the netdev, from wherever it is, under its name
+//! link        flags, MTU, altnames
+//! VF          the PF's attributes
+//! MAC         the VF's own, which some drivers only take after the PF's
+//! addresses   once the VF has left the container
+//! record      last, and only when all of it is right: a repeated DEL goes on from here
+//! ```
+//!
+//! Each part looks at the kernel and changes what differs from the record, so it does not matter
+//! how far ADD came, nor how often this is done. A part that fails does not keep the others from
+//! being done.
+
+use std::path::Path;
+use std::time::Duration;
+
+use conf::cni::{CniArgs, Code, Error};
+use conf::plugin::sriov::SriovConf;
+use ipam::nv_ipam::store_error;
+use ipam::{AttachmentKey, WriteTxn};
+
+use super::home::Homecoming;
+use super::{Host, addresses, claim, device_info, restore};
+use crate::attachment::{ForeignIpam, HostLink, Ipam, Record, State};
+use crate::failure::Failures;
+use crate::kernel::netlink::Route;
+use crate::kernel::netns::Netns;
+use crate::lock::{LockError, Patience, Purpose, VfLock};
+use crate::log::Log;
+use crate::protocol::Call;
+use crate::transaction;
+
+/// How long DEL waits for a VF that somebody is at work on: an ADD whose runtime gave up on it,
+/// with its IPAM, or a step of the daemon.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// DEL.
+pub(super) fn del(
+    host: &Host,
+    call: &Call,
+    key: &AttachmentKey,
+    netns: Option<&Path>,
+) -> Result<(), Error> {
+    let Some(record) = find(host, key)? else { return unknown(host, call, key, netns) };
+    let purpose = Purpose::Release(key.clone());
+    let lock = VfLock::take(&host.root, record.vf, purpose, Patience::Wait(PATIENCE))?;
+    // Whoever held the lock may have finished the job.
+    let Some(record) = find(host, key)? else { return Ok(()) };
+    release(host, &call.log, &record, netns, Some(lock))?;
+    call.log.info(&format_args!("released VF {} of {key}", record.vf));
+    Ok(())
+}
+
+/// Ends an attachment whose namespace is gone and for which no DEL ever came. `false` when it
+/// lives, or when somebody is at work on its VF.
+///
+/// # Errors
+/// Whatever could not be put right; the record stays.
+pub fn reclaim(host: &Host, log: &Log, key: &AttachmentKey) -> Result<bool, Error> {
+    let Some(record) = find(host, key)? else { return Ok(false) };
+    let purpose = Purpose::Release(key.clone());
+    let lock = match VfLock::take(&host.root, record.vf, purpose, Patience::None) {
+        Ok(lock) => lock,
+        Err(LockError::Held { .. }) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let Some(record) = find(host, key)? else { return Ok(false) };
+    if claim::is_alive(host, &record)? {
+        return Ok(false);
+    }
+    release(host, log, &record, None, Some(lock)).map(|()| true)
+}
+
+/// The record of `key`.
+pub(super) fn find(host: &Host, key: &AttachmentKey) -> Result<Option<Record>, Error> {
+    let record: Option<Record> =
+        transaction::read(&host.store, |txn| txn.attachment(key).map_err(store_error))?;
+    match record {
+        Some(record) if !record.is_readable() => Err(Error::new(
+            Code::Internal,
+            format!("release {key}: a newer railhead recorded it (format {})", record.format),
+        )),
+        record => Ok(record),
+    }
+}
+
+/// Puts everything right that `record` tells of. Its VF's lock is held; `lock` is given back as
+/// soon as the VF is free, which is before a foreign IPAM is called.
+pub(super) fn release(
+    host: &Host,
+    log: &Log,
+    record: &Record,
+    netns: Option<&Path>,
+    lock: Option<VfLock>,
+) -> Result<(), Error> {
+    let mut failures = Failures::default();
+    let mut left_container = true;
+    if record.state != State::Released {
+        if host.sysfs.incarnation(record.vf)? == Some(record.incarnation) {
+            left_container = give_vf_back(host, log, record, netns, &mut failures);
+        } else {
+            log.info(&format_args!("VF {} is not the one that was attached", record.vf));
+        }
+        if let Some(path) = &record.device_info {
+            failures.note(device_info::remove(path));
+        }
+    }
+    if failures.is_empty() {
+        forget(host, record, lock)
+    } else {
+        keep(host, record, left_container, failures)
+    }
+}
+
+/// The VF's part. Tells whether the VF has left the container.
+fn give_vf_back(
+    host: &Host,
+    log: &Log,
+    record: &Record,
+    netns: Option<&Path>,
+    failures: &mut Failures,
+) -> bool {
+    let Some(mut on_host) = failures.note(Route::open()) else { return false };
+    let index = match &record.link {
+        None => None,
+        Some(own) => match give_link_back(host, log, record, own, netns, &mut on_host, failures) {
+            Link::Home(index) => Some(index),
+            Link::None => None,
+            Link::Away => return false,
+        },
+    };
+    restore::vf(host, &mut on_host, record, log, failures);
+    if let (Some(index), Some(own)) = (index, &record.link) {
+        failures.note(restore::mac(&mut on_host, index, own, log));
+    }
+    true
+}
+
+/// What became of the netdev.
+enum Link {
+    Home(u32),
+    /// Another driver has the VF now, and there is no such netdev any more.
+    None,
+    Away,
+}
+
+fn give_link_back(
+    host: &Host,
+    log: &Log,
+    record: &Record,
+    own: &HostLink,
+    netns: Option<&Path>,
+    on_host: &mut Route,
+    failures: &mut Failures,
+) -> Link {
+    let function = failures.note(host.sysfs.function_while_stuck(record.vf)).flatten();
+    if function.is_some_and(|function| function.driver.as_ref() != Some(&record.driver)) {
+        log.warning(&format_args!("VF {} is not bound to {} any more", record.vf, record.driver));
+        return Link::None;
+    }
+    let homecoming = Homecoming { host, log, record, own, netns };
+    let brought = homecoming.bring(on_host, failures);
+    match failures.note(brought) {
+        Some(link) => {
+            restore::link(on_host, &link, own, log, failures);
+            Link::Home(link.index)
+        }
+        None => Link::Away,
+    }
+}
+
+/// All is right: frees the VF and the addresses, and forgets the attachment.
+fn forget(host: &Host, record: &Record, lock: Option<VfLock>) -> Result<(), Error> {
+    transaction::write(&host.store, |txn| {
+        release_leases(txn, record)?;
+        txn.release_vf(record.vf, &record.key).map_err(store_error)?;
+        match &record.ipam {
+            Ipam::Foreign(_) => {
+                let released = Record { state: State::Released, ..record.clone() };
+                txn.put_attachment(&record.key, &released).map_err(store_error)
+            }
+            Ipam::None | Ipam::Own => {
+                txn.remove_attachment(&record.key).map(drop).map_err(store_error)
+            }
+        }
+    })?;
+    drop(lock);
+    let Ipam::Foreign(memory) = &record.ipam else { return Ok(()) };
+    call_foreign(record, memory)?;
+    transaction::write(&host.store, |txn| {
+        txn.remove_attachment(&record.key).map(drop).map_err(store_error)
+    })
+}
+
+/// Not all is right: keeps the record and the VF for the next DEL. Addresses are free as soon as
+/// the VF has left the container.
+fn keep(
+    host: &Host,
+    record: &Record,
+    left_container: bool,
+    mut failures: Failures,
+) -> Result<(), Error> {
+    if left_container {
+        let given_back = match &record.ipam {
+            Ipam::Foreign(memory) => failures.note(call_foreign(record, memory)).is_some(),
+            Ipam::None | Ipam::Own => true,
+        };
+        let ipam = if given_back { Ipam::None } else { record.ipam.clone() };
+        let kept = Record { ipam, ..record.clone() };
+        failures.note(transaction::write(&host.store, |txn| {
+            release_leases(txn, record)?;
+            txn.put_attachment(&record.key, &kept).map_err(store_error)
+        }));
+    }
+    failures.into_result()
+}
+
+fn release_leases(txn: &mut WriteTxn<'_>, record: &Record) -> Result<(), Error> {
+    if record.ipam == Ipam::Own {
+        ipam::nv_ipam::release(txn, &record.key, transaction::now()?).map_err(store_error)?;
+    }
+    Ok(())
+}
+
+fn call_foreign(record: &Record, memory: &ForeignIpam) -> Result<(), Error> {
+    // A path that leads to another namespace by now must not be handed on.
+    let same = Netns::open(&record.netns)
+        .and_then(|netns| netns.cookie())
+        .is_ok_and(|cookie| cookie == record.netns_cookie);
+    addresses::give_back(memory, &record.key, same.then_some(record.netns.as_path()))
+}
+
+/// A DEL for what is not recorded: never added, released already, or from before the last boot.
+/// Addresses are given back all the same, in case only the record was lost.
+fn unknown(
+    host: &Host,
+    call: &Call,
+    key: &AttachmentKey,
+    netns: Option<&Path>,
+) -> Result<(), Error> {
+    let checked = SriovConf::read(&call.config, &CniArgs::default()).ok();
+    let Some(name) = checked.and_then(|checked| checked.conf.ipam) else { return Ok(()) };
+    match addresses::foreign(&name, &call.path) {
+        Ok(Some(_)) => {
+            let memory = ForeignIpam {
+                plugin: name,
+                config: String::from_utf8_lossy(&call.stdin).into_owned(),
+                args: call.args.clone(),
+                path: call.path.clone(),
+            };
+            addresses::give_back(&memory, key, netns)
+        }
+        Ok(None) => transaction::write(&host.store, |txn| {
+            ipam::nv_ipam::release(txn, key, transaction::now()?).map(drop).map_err(store_error)
+        }),
+        Err(error) => {
+            call.log.warning(&error);
+            Ok(())
+        }
+    }
+}

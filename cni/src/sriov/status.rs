@@ -1,0 +1,41 @@
+//! STATUS: whether an ADD could succeed. Cheap, and waits for no verb.
+
+use conf::cni::{CniArgs, Code, Error};
+use conf::plugin::sriov::SriovConf;
+use ipam::Root;
+use serde_json::Value;
+
+use super::{Host, addresses};
+use crate::delegate::Invocation;
+use crate::protocol::Call;
+
+/// Looks at what every ADD needs: devices, the store, the IPAM.
+pub(super) fn status(root: &Root, call: &Call) -> Result<(), Error> {
+    let conf = SriovConf::read(&call.config, &CniArgs::default())?.conf;
+    let host = Host::open(root.clone()).map_err(not_available)?;
+    host.sysfs.pci_functions().map_err(|error| not_available(error.into()))?;
+    let Some(name) = &conf.ipam else { return Ok(()) };
+    match addresses::foreign(name, &call.path).map_err(not_available)? {
+        Some(delegate) => {
+            let invocation = Invocation {
+                attachment: None,
+                args: &call.args,
+                path: &call.path,
+                config: &call.stdin,
+            };
+            delegate.call_if_known("STATUS", invocation).map_err(not_available)
+        }
+        None => {
+            let config = Value::Object(call.config.clone());
+            ipam::nv_ipam::status(root, &call.network, &config)
+        }
+    }
+}
+
+/// The same failure as code 50, unless it says already that existing containers suffer too.
+fn not_available(error: Error) -> Error {
+    match error.code {
+        Code::LimitedConnectivity => error,
+        _ => Error { code: Code::NotAvailable, ..error },
+    }
+}
