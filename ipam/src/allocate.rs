@@ -107,13 +107,17 @@ pub fn allocate(
     if let Some(loss) = txn.loss()? {
         return Err(AllocateError::Lost { pool: block.pool.clone(), loss });
     }
+    let held = match txn.pool(&block.pool)? {
+        Some(record) => txn.held_of(&identity.key, record.id)?,
+        None => None,
+    };
+    if let Some(address) = held.filter(|held| still_fits(*held, wish, block)) {
+        return Ok(Grant { address, source: Source::Held });
+    }
     txn.require_room()?;
     let record = txn.pool_or_new(&block.pool)?;
     let pool = record.id;
-    if let Some(address) = txn.held_of(&identity.key, pool)? {
-        if still_fits(address, wish, block) {
-            return Ok(Grant { address, source: Source::Held });
-        }
+    if let Some(address) = held {
         txn.give_back(pool, address, &identity.key, now)?;
     }
     let grant = match wish {

@@ -25,6 +25,7 @@ impl Scratch {
         let directory = tempfile::tempdir_in("/dev/shm").unwrap();
         let root = Root::at(directory.path());
         let store = Store::open(&root).unwrap();
+        assert_eq!(store.loss().unwrap(), None);
         Self { _directory: directory, root, store }
     }
 
