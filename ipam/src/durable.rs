@@ -5,10 +5,15 @@
 //! record by the readers, so what a crash leaves behind is harmless.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::fcntl::OFlag;
+
+/// The most bytes that [`read_optional`] reads: 16 MiB, far more than any file of ours has.
+pub const MOST: u64 = 16 << 20;
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -86,12 +91,31 @@ pub(crate) fn move_new(from: &Path, to: &Path) -> Result<(), FileError> {
 }
 
 /// The content of `path`; `None` when there is no such file.
+///
+/// Some paths come from configs that others write, so only a regular file of at most [`MOST`]
+/// bytes is read: a FIFO would block the verb, `/dev/zero` fill the memory.
 pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    match std::fs::read(path) {
+    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    match opened.and_then(|file| read_regular(&file)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FileError::at("read", path)(error)),
     }
+}
+
+fn read_regular(file: &File) -> io::Result<Vec<u8>> {
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has over {MOST} bytes"),
+        ));
+    }
+    Ok(bytes)
 }
 
 /// Removes `path` durably; `false` when it was not there.
@@ -213,6 +237,20 @@ mod tests {
         let path = directory.path().join("nothing");
         assert!(read_optional(&path).unwrap().is_none());
         assert!(!remove(&path).unwrap());
+    }
+
+    #[test]
+    fn only_regular_files_of_a_sane_size_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [fifo.as_path(), directory.path(), Path::new("/dev/zero")] {
+            let error = read_optional(path).unwrap_err();
+            assert_eq!(error.source.to_string(), "it is not a regular file", "{}", path.display());
+        }
+        let large = directory.path().join("large");
+        File::create(&large).unwrap().set_len(MOST + 1).unwrap();
+        assert_eq!(read_optional(&large).unwrap_err().source.kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn static_addresses_by_precedence() {
         "args": {"cni": {"ips": ["10.0.0.2"]}},
     });
     assert_eq!(ips(read_with(all.clone(), None, "IP=10.0.0.3").unwrap()), ["10.0.0.1"]);
-    let mut rest = all.clone();
+    let mut rest = all;
     rest["runtimeConfig"]["ips"] = json!([]);
     assert_eq!(ips(read_with(rest.clone(), None, "IP=10.0.0.3").unwrap()), ["10.0.0.2"]);
     rest["args"]["cni"]["ips"] = Value::Null;

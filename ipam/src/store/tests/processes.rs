@@ -126,6 +126,49 @@ fn thirty_two_processes_at_once() {
     assert_eq!(held(&scratch).len(), 32 * 8);
 }
 
+#[test]
+fn scenario_65_a_hundred_of_the_same_add_get_the_same_address() {
+    let scratch = Scratch::new();
+    let block = block("10.0.0.0/16", "10.0.0.1", "10.0.255.254");
+    let now = BootTime::now().unwrap();
+    let granted: Vec<_> = std::thread::scope(|scope| {
+        let adds: Vec<_> = (0..100)
+            .map(|_| {
+                scope.spawn(|| {
+                    let identity = identity("same");
+                    scratch
+                        .store
+                        .write(|txn| {
+                            allocate(txn, &block, Wish::Any, &identity, now, Duration::ZERO)
+                        })
+                        .unwrap_or_else(|error: AllocateError| panic!("{error:?}"))
+                })
+            })
+            .collect();
+        adds.into_iter().map(|add| add.join().unwrap().address).collect()
+    });
+    assert!(granted.iter().all(|address| *address == granted[0]));
+    assert_eq!(held(&scratch).len(), 1);
+}
+
+#[test]
+fn makers_that_are_killed_leave_a_store_or_none() {
+    let mut state = 11;
+    for _ in 0..100 {
+        let scratch = Scratch::new();
+        std::fs::remove_dir_all(scratch.store.directory()).unwrap();
+        let children = ["a", "b"].map(|name| spawn(scratch.root.path(), name, 1, 0));
+        for mut child in children {
+            std::thread::sleep(Duration::from_micros(next(&mut state) % 8000));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let store = Store::open(&scratch.root).unwrap();
+        assert_eq!(store.loss().unwrap(), None);
+        assert_acknowledged(&scratch, &["a".to_owned(), "b".to_owned()]);
+    }
+}
+
 /// Numbers that look random and are the same every time.
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -148,8 +191,13 @@ fn a_thousand_kills_lose_and_double_nothing() {
                 (name.clone(), spawn(scratch.root.path(), &name, 3, 0))
             })
             .collect();
-        for (_, mut child) in children {
-            std::thread::sleep(Duration::from_micros(next(&mut state) % 6000));
+        for (name, mut child) in children {
+            // On a slow machine too it is at work when it is killed, not still starting.
+            while last_words(scratch.root.path(), &name).is_empty() {
+                assert_eq!(child.try_wait().unwrap(), None);
+                std::thread::yield_now();
+            }
+            std::thread::sleep(Duration::from_micros(next(&mut state) % 3000));
             child.kill().unwrap();
             child.wait().unwrap();
         }
