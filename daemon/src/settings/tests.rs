@@ -31,6 +31,16 @@ fn an_absent_or_empty_file_means_defaults() {
     }
 }
 
+/// The example says that it shows the defaults.
+#[test]
+fn the_example_shows_the_defaults() {
+    let (_directory, root) = with(include_str!("../../../examples/railhead.yaml"));
+    let loaded = read(&root, "host").unwrap();
+    assert_eq!(loaded.warnings, [""; 0]);
+    let alone = Some(Standalone { host: 0, hosts: 1 });
+    assert_eq!(loaded.settings, Settings { standalone: alone, ..Settings::default() });
+}
+
 #[test]
 fn what_is_set_counts() {
     let (_directory, root) = with(

@@ -100,7 +100,11 @@ impl<W: Write> Output<W> {
                 self.closed = true;
                 Ok(())
             }
-            done => done,
+            Err(error) => {
+                let kind = error.kind();
+                Err(io::Error::new(kind, format!("write to standard output: {error}")))
+            }
+            Ok(()) => Ok(()),
         }
     }
 }

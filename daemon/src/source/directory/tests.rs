@@ -149,6 +149,16 @@ fn a_file_or_a_directory_can_be_named() {
     assert!(files.problems[0].to_string().ends_with("/pipe: is a pipe, not a file"));
 }
 
+/// What the repository shows to newcomers must be right to the last field.
+#[test]
+fn the_examples_have_nothing_to_complain_about() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/standalone");
+    let objects = Files::named(&examples).unwrap().objects();
+    assert_eq!(objects.problems, []);
+    assert_eq!(objects.notices, []);
+    assert_eq!((objects.policies().count(), objects.pools().count()), (2, 1));
+}
+
 #[test]
 fn a_file_that_may_not_be_read_is_told() {
     let (_at, directory) = directory();
