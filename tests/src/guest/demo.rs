@@ -20,18 +20,27 @@ use crate::protocol::Orders;
 const FOR_CONTAINERS: usize = 4;
 const FOR_MACHINES: usize = 2;
 
-/// Plays the demo.
+/// Plays the demo for a person.
 pub(super) fn play() {
     let Orders::Demo(terminal) = orders() else { panic!("no demo was ordered") };
     let mut stage = Stage::new(terminal);
-    let found = Machine::now();
-    discover(&stage);
-    prepare(&stage);
-    let containers = attach(&mut stage);
-    look(&stage);
-    detach(&stage, containers);
-    give_back(&stage, &found);
+    perform(&mut stage);
     stage.show("\nAll of it held. Try it yourself: make shell\n");
+}
+
+/// Plays it for nobody, so that no change breaks it unnoticed.
+pub(super) fn rehearse() {
+    perform(&mut Stage::rehearsal());
+}
+
+fn perform(stage: &mut Stage) {
+    let found = Machine::now();
+    discover(stage);
+    prepare(stage);
+    let containers = attach(stage);
+    look(stage);
+    detach(stage, containers);
+    give_back(stage, &found);
 }
 
 fn discover(stage: &Stage) {
@@ -60,6 +69,7 @@ fn prepare(stage: &Stage) {
     }
     let vfs = pfs().into_iter().flat_map(|pf| pf.vfs());
     let mut machines = vfs.filter(|vf| vf.driver().as_deref() == Some("vfio-pci"));
+    stage.run("railhead discover");
     stage.run("ls /dev/vfio");
     stage.claim(
         "each of the latter is a device that a virtual machine can open",
@@ -94,7 +104,8 @@ fn attach(stage: &mut Stage) -> Vec<Container> {
         let before = VfState::of(vf);
         let pod = Pod::new(name);
         stage.run(&format!(
-            "CAP_ARGS='{{\"deviceID\":\"{}\"}}' cnitool add {network} /run/netns/{name}",
+            "CNI_ARGS='K8S_POD_NAMESPACE=default;K8S_POD_NAME={name}' \\\n  \
+             CAP_ARGS='{{\"deviceID\":\"{}\"}}' cnitool add {network} /run/netns/{name}",
             vf.address
         ));
         containers.push(Container { pod, network, vf: vf.clone(), before });
@@ -153,9 +164,8 @@ fn give_back(stage: &Stage, found: &Machine) {
     stage.claim("no VF is left", pfs().iter().all(|pf| pf.num_vfs() == 0));
     let mtus: Vec<Value> = pfs().iter().map(|pf| link(&pf.name)["mtu"].clone()).collect();
     stage.claim("the MTU is 1500 again", mtus.iter().all(|mtu| *mtu == 1500));
-    let differences = Machine::now().since(found);
-    stage.claim(
-        &format!("nothing else of the host differs {}", differences.join("; ")),
-        differences.is_empty(),
-    );
+    for difference in Machine::now().since(found) {
+        stage.claim(&difference, false);
+    }
+    stage.claim("links, drivers, addresses, processes: nothing of the host differs", true);
 }

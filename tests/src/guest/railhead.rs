@@ -44,7 +44,7 @@ impl Daemon {
     #[track_caller]
     pub fn start_under(line: &str) -> Self {
         let mut running = Program::new("railhead daemon").under(line).start();
-        let socket = std::path::Path::new("/run/railhead/socket");
+        let socket = std::path::Path::new("/run/railhead/daemon.sock");
         wait_for("the daemon's socket", || {
             assert!(running.is_alive(), "the daemon ended");
             socket.exists().then_some(())

@@ -19,13 +19,19 @@ const PLAIN: &str = "\x1b[0m";
 #[derive(Debug)]
 pub(super) struct Stage {
     terminal: Option<Terminal>,
+    rehearsal: bool,
     environment: Vec<(String, String)>,
 }
 
 impl Stage {
     /// A stage before a terminal of that size, or before a file.
     pub(super) fn new(terminal: Option<Terminal>) -> Self {
-        Self { terminal, environment: Vec::new() }
+        Self { terminal, rehearsal: false, environment: Vec::new() }
+    }
+
+    /// A stage before nobody: what would be shown goes into the transcript.
+    pub(super) fn rehearsal() -> Self {
+        Self { terminal: None, rehearsal: true, environment: Vec::new() }
     }
 
     /// A heading.
@@ -40,7 +46,11 @@ impl Stage {
 
     /// Text as it is.
     pub(super) fn show(&self, text: &str) {
-        tell(&Event::Show { text: text.to_owned() });
+        if self.rehearsal {
+            log(text.trim_end());
+        } else {
+            tell(&Event::Show { text: text.to_owned() });
+        }
     }
 
     /// Sets a variable for all commands to come, and shows that.
@@ -64,7 +74,9 @@ impl Stage {
         drop(command);
         let text = self.relay(output);
         let ended = child.wait().expect("wait for a shell");
-        log(format!("$ {line}\n{text}=> {ended}"));
+        if !self.rehearsal {
+            log(format!("$ {line}\n{text}=> {ended}"));
+        }
         assert!(ended.code() == Some(status), "exit status {status} was expected of: {line}");
         text
     }
