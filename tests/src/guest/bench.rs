@@ -32,47 +32,38 @@ struct Figure {
     met: bool,
 }
 
-/// What is measured, and how.
-type Measurement = (&'static str, fn() -> Vec<Figure>);
+/// Measures something: one figure or a few that belong together.
+type Measurement = fn() -> Vec<Figure>;
+
+/// Of the column that says what was measured.
+const WIDTH: usize = 66;
 
 /// Measures all, and shows the figures.
 pub(super) fn measure() {
     let Orders::Bench(terminal) = orders() else { panic!("no figures were ordered") };
     let stage = Stage::new(terminal);
-    let measurements: &[Measurement] = &[
-        ("making VFs", vfs::measure),
-        ("planning", plan::measure),
-        ("attaching", attach::measure),
-        ("an idle daemon, for a minute", idle::measure),
-        ("sizes", size::measure),
-    ];
-    let mut figures = Vec::new();
-    for (what, measure) in measurements {
-        stage.show(&format!("measuring: {what}\n"));
-        figures.extend(measure());
+    let measurements: &[Measurement] =
+        &[vfs::measure, plan::measure, attach::measure, idle::measure, size::measure];
+    stage.heading(&format!("{:WIDTH$}  {:>10}  {:>10}  goal", "", "railhead", "floor"));
+    for measure in measurements {
+        for Figure { what, ours, floor, goal, met } in measure() {
+            let mark = if met { "" } else { "  MISSED" };
+            stage.show(&format!("{what:WIDTH$}  {ours:>10}  {floor:>10}  {goal}{mark}\n"));
+        }
     }
-    stage.show(&table(&figures));
-}
-
-fn table(figures: &[Figure]) -> String {
-    let width = figures.iter().map(|figure| figure.what.chars().count()).max().unwrap_or(0);
-    let mut text = format!("\n{:width$}  {:>12}  {:>12}  goal\n", "", "railhead", "floor");
-    for Figure { what, ours, floor, goal, met } in figures {
-        let mark = if *met { "" } else { "  MISSED" };
-        text.push_str(&format!("{what:width$}  {ours:>12}  {floor:>12}  {goal}{mark}\n"));
-    }
-    text
 }
 
 /// How long a program takes from start to exit. Panics when it fails.
 fn time(line: &str) -> Duration {
     let mut words = line.split_whitespace();
     let mut command = Command::new(words.next().expect("a program"));
-    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(words).stdin(Stdio::null());
     let started = Instant::now();
-    let status = command.status().expect("start a program");
+    let output = command.output().expect("start a program");
     let took = started.elapsed();
-    assert!(status.success(), "{line}: {status}");
+    let printed =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success(), "{line}: {}\n{}", output.status, printed.concat());
     took
 }
 

@@ -50,11 +50,10 @@ impl Running {
         run(&format!("kill -{name} {}", self.pid())).ok();
     }
 
-    /// Waits for its end. Kills it past the deadline, counted from its start, and panics.
+    /// Waits for its end. Kills it when that takes longer than `deadline` from now, and panics.
     #[track_caller]
     pub fn finish(mut self, deadline: Duration) -> Output {
-        let left = deadline.saturating_sub(self.started.elapsed());
-        match within(left, || self.child.try_wait().expect("wait for a child")) {
+        match within(deadline, || self.child.try_wait().expect("wait for a child")) {
             Some(status) => self.end(status),
             None => {
                 self.child.kill().expect("kill a child");
