@@ -43,6 +43,8 @@ pub struct Deadlines {
     pub module: Duration,
     /// A VF's lock that a plugin holds.
     pub lock: Duration,
+    /// A write that a railhead which is gone left under way.
+    pub straggler: Duration,
 }
 
 impl Default for Deadlines {
@@ -52,6 +54,7 @@ impl Default for Deadlines {
             netdev: Duration::from_secs(10),
             module: Duration::from_secs(30),
             lock: Duration::from_secs(5),
+            straggler: Duration::from_secs(30),
         }
     }
 }

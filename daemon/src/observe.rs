@@ -13,12 +13,12 @@
 use std::collections::BTreeMap;
 
 use cni::kernel::sysfs::{Function, Sriov};
-use cni::kernel::{self, module};
+use cni::kernel::{self, child, module};
 use conf::{DriverName, Mac, PciAddress, VfIndex};
 
 use crate::chain::Chain;
 use crate::host::Host;
-use crate::snapshot::{Pf, Snapshot, Vf};
+use crate::snapshot::{Pf, Snapshot, Stuck, Vf};
 
 mod links;
 mod management;
@@ -35,6 +35,7 @@ pub fn observe(host: &Host) -> Result<Snapshot, kernel::Error> {
     let mut links = Links::read(host)?;
     let mut users = Users::read(host);
     let management = management::netdevs(host)?;
+    let stragglers = stragglers(host)?;
     let mut snapshot = Snapshot {
         vfio_pci: module::is_loaded(host.sysfs(), &DriverName::vfio_pci()),
         ..Snapshot::default()
@@ -42,7 +43,8 @@ pub fn observe(host: &Host) -> Result<Snapshot, kernel::Error> {
     for (address, function) in host.sysfs().physical_functions()? {
         let pf = function.and_then(|function| match function.sriov.clone() {
             Some(sriov) if function.is_network() => {
-                pf(host, &mut links, &mut users, function, sriov).map(Some)
+                let stuck = stuck(&function, &stragglers);
+                pf(host, &mut links, &mut users, function, sriov, stuck).map(Some)
             }
             _ => Ok(None),
         });
@@ -66,6 +68,7 @@ fn pf(
     users: &mut Users,
     function: Function,
     sriov: Sriov,
+    stuck: Option<Stuck>,
 ) -> Result<Pf, kernel::Error> {
     let link = links.of(host, &function)?;
     let speed = link.as_ref().and_then(|link| host.sysfs().speed(&link.netdev.name));
@@ -75,8 +78,14 @@ fn pf(
     };
     let mut vfs = BTreeMap::new();
     for (index, address) in &function.virtfns {
-        if let Some(vf) = vf(host, links, users, *address, admin_macs.get(index).copied())? {
-            vfs.insert(*index, vf);
+        let sysfs = host.sysfs();
+        let function = match &stuck {
+            Some(_) => sysfs.function_while_stuck(*address)?,
+            None => sysfs.function(*address)?,
+        };
+        // One that is gone was there a moment ago.
+        if let Some(function) = function {
+            vfs.insert(*index, vf(host, links, users, function, admin_macs.get(index).copied())?);
         }
     }
     let (netdev, altnames, permanent_mac, max_mtu) = match link {
@@ -102,23 +111,22 @@ fn pf(
         offset: sriov.offset,
         stride: sriov.stride,
         management: None,
+        stuck,
         vfs,
     })
 }
 
-/// One VF; `None` when it went away meanwhile.
 fn vf(
     host: &Host,
     links: &mut Links,
     users: &mut Users,
-    address: PciAddress,
+    function: Function,
     admin_mac: Option<Mac>,
-) -> Result<Option<Vf>, kernel::Error> {
-    let Some(function) = host.sysfs().function(address)? else { return Ok(None) };
+) -> Result<Vf, kernel::Error> {
     let link = links.of(host, &function)?;
     let master = link.as_ref().and_then(|link| link.master.clone());
     let mut vf = Vf {
-        address,
+        address: function.address,
         driver: function.driver,
         driver_override: function.driver_override,
         netdev: link.map(|link| link.netdev),
@@ -127,7 +135,21 @@ fn vf(
         user: None,
     };
     vf.user = users.of(&vf, master);
-    Ok(Some(vf))
+    Ok(vf)
+}
+
+/// Writes that are under way, ours or those of a railhead that was killed in the middle.
+fn stragglers(host: &Host) -> Result<Vec<child::Stuck>, kernel::Error> {
+    if host.is_live() { child::stragglers() } else { Ok(Vec::new()) }
+}
+
+/// The one that is about this PF, or a VF of it.
+fn stuck(function: &Function, stragglers: &[child::Stuck]) -> Option<Stuck> {
+    let concerns = |address: PciAddress| {
+        address == function.address || function.virtfns.values().any(|vf| *vf == address)
+    };
+    let found = stragglers.iter().find(|stuck| stuck.function.is_some_and(concerns))?;
+    Some(Stuck { pid: found.pid, path: found.path.clone() })
 }
 
 /// VFs by index, with their admin MACs.

@@ -29,6 +29,7 @@ pub mod step;
 mod undo;
 
 pub use blocked::Blocked;
+use draft::Draft;
 pub use step::{Action, Asks, Binding, Disruption, Step};
 
 /// What the objects and the settings ask for.
@@ -99,13 +100,22 @@ fn lane(address: PciAddress, wish: &Wish, snapshot: &Snapshot, ownership: &Owner
     let state = State::of(snapshot, pf, entry);
     let may_interrupt = wish.may_interrupt.contains(&address);
     let drafted = match (wish.held.get(&address), wish.desired.pfs.get(&address), entry) {
-        (Some(why), _, _) => draft::Draft::blocked_by(state, Blocked::Held { why: why.clone() }),
+        _ if pf.stuck.is_some() => stuck(state),
+        (Some(why), _, _) => Draft::blocked_by(state, Blocked::Held { why: why.clone() }),
         (None, Some(desired), _) => configure::draft(state, desired, may_interrupt),
         (None, None, Some(entry)) => undo::draft(state, entry, may_interrupt),
-        (None, None, None) => draft::Draft::nothing(state),
+        (None, None, None) => Draft::nothing(state),
     };
     let (steps, blocked) = drafted.into_parts();
     Lane { pf: address, label: pf.label(), steps, blocked }
+}
+
+/// A PF that may be changing while we look: what is there now is not what is there then.
+fn stuck(state: State) -> Draft {
+    match state.pf.stuck.clone() {
+        Some(stuck) => Draft::blocked_by(state, Blocked::Stuck { stuck }),
+        None => Draft::nothing(state),
+    }
 }
 
 /// A PF that is not there. What the journal says of it went with it; one that merely could not be

@@ -25,6 +25,8 @@ use crate::situation::{Situation, SituationError, Written};
 use crate::source;
 
 mod outcome;
+mod reclaim;
+mod stragglers;
 
 pub use outcome::{Outcome, PfOutcome};
 
@@ -59,10 +61,20 @@ pub fn reconcile(
     let mut lanes: BTreeMap<PciAddress, LaneOutcome> = BTreeMap::new();
     let mut situation = Situation::look(host, written)?;
     set_damaged_aside(host, &situation, &mut troubles);
+    if reclaim::dead_attachments(host, &situation.snapshot, &mut troubles) {
+        situation = Situation::look(host, written)?;
+    }
     let mut left = situation.plan();
     for _ in 0..ROUNDS {
-        if left.steps() == 0 || !host.is_live() {
+        if !host.is_live() {
             break;
+        }
+        if left.steps() == 0 {
+            if !stragglers::wait(&left, deadlines.straggler)? {
+                break;
+            }
+            situation = Situation::look(host, written)?;
+            left = situation.plan();
         }
         record_owners(host, &situation, &mut troubles);
         let owners = situation.owners();

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use conf::{DriverName, IfName, Mac, PciAddress, PciId, VfIndex};
 use serde::{Deserialize, Serialize};
@@ -59,10 +60,22 @@ pub struct Pf {
     pub offset: u16,
     /// Routing ids from one VF to the next (`sriov_stride`).
     pub stride: u16,
-    /// Why the machine's own traffic depends on it: "it carries the default route (by bond0)".
+    /// Why the machine's own traffic depends on it: "it carries the default route (below bond0)".
     pub management: Option<String>,
+    /// A write to it, or to a VF of it, that has not come to its end.
+    #[serde(default)]
+    pub stuck: Option<Stuck>,
     /// Its VFs.
     pub vfs: BTreeMap<VfIndex, Vf>,
+}
+
+/// A write that a driver has not answered yet: slow, or hanging for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stuck {
+    /// The process that is in it.
+    pub pid: u32,
+    /// The file that it writes.
+    pub path: PathBuf,
 }
 
 /// A netdev in our network namespace.

@@ -39,6 +39,7 @@ pub(crate) fn igb(address: &str, name: &str) -> Pf {
         offset: 0x80,
         stride: 2,
         management: None,
+        stuck: None,
         vfs: BTreeMap::new(),
     }
 }

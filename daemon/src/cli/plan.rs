@@ -35,7 +35,11 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     };
     let situation = Situation::look(&context.host, &written)?;
     let plan = situation.plan();
-    context.out.show(&plan)?;
+    if plan.is_empty() && !situation.objects.problems.is_empty() && context.out.is_table() {
+        context.out.line("Nothing to do for the objects that can be used.")?;
+    } else {
+        context.out.show(&plan)?;
+    }
     tell(&situation.objects);
     for warning in &situation.loaded.warnings {
         complain(&format_args!("warning: {warning}"));

@@ -7,7 +7,7 @@ use conf::desired::Refusal;
 use serde::{Deserialize, Serialize};
 
 use super::step::Action;
-use crate::snapshot::User;
+use crate::snapshot::{Stuck, User};
 
 /// Why a wish for one PF is not, or not fully, planned for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,11 @@ pub enum Blocked {
         /// Which, and why.
         why: String,
     },
+    /// A write to the PF, or to a VF of it, has not come to its end.
+    Stuck {
+        /// Which.
+        stuck: Stuck,
+    },
     /// The PF itself cannot be read.
     Unreadable {
         /// Why.
@@ -103,6 +108,7 @@ impl Blocked {
             Self::MtuTooHigh { .. } => "MtuTooHigh",
             Self::NoIommu { .. } => "NoIommu",
             Self::Held { .. } => "Held",
+            Self::Stuck { .. } => "Stuck",
             Self::Unreadable { .. } => "Unreadable",
         }
     }
@@ -148,6 +154,12 @@ impl fmt::Display for Blocked {
                 Indices(vfs)
             ),
             Self::Held { why } => write!(f, "left as it is: {why}"),
+            Self::Stuck { stuck } => write!(
+                f,
+                "process {} is still in a write to {}, which the driver has not answered",
+                stuck.pid,
+                stuck.path.display()
+            ),
             Self::Unreadable { why } => write!(f, "cannot be read: {why}"),
         }
     }

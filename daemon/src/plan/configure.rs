@@ -97,8 +97,16 @@ impl Wished<'_> {
         } else if self.desired.externally_managed {
             self.draft.block(Blocked::MtuTooLow { have, wanted });
         } else {
-            self.draft.attempt(Action::SetPfMtu { from: have, to: wanted }, &self.asks);
+            let asks = self.asks_for_mtu();
+            self.draft.attempt(Action::SetPfMtu { from: have, to: wanted }, &asks);
         }
+    }
+
+    /// Who asks for the PF's MTU: the first that wants that much.
+    fn asks_for_mtu(&self) -> Asks {
+        let mut groups = self.desired.groups.iter();
+        let asking = groups.find(|group| group.mtu.is_some() && group.mtu == self.desired.mtu);
+        asking.map_or_else(|| self.asks.clone(), |group| Asks::Policy(group.policy.clone()))
     }
 
     fn set_up(&mut self) {
@@ -216,10 +224,11 @@ impl Wished<'_> {
         if !without_iommu.is_empty() {
             self.draft.block(Blocked::NoIommu { vfs: without_iommu });
         }
-        let needs_module = bindable.iter().any(|vf| self.will_bind(*vf));
-        if needs_module && !self.draft.now.vfio_pci {
+        let first = bindable.iter().copied().find(|vf| self.will_bind(*vf));
+        if let Some(first) = first.filter(|_| !self.draft.now.vfio_pci) {
+            let asks = self.asks_for(first);
             let load = Action::LoadModule { module: DriverName::vfio_pci().to_string() };
-            self.draft.push(load, &self.asks);
+            self.draft.push(load, &asks);
         }
         for vf in bindable {
             self.bind(vf);

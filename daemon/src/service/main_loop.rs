@@ -35,16 +35,17 @@ const SLOW: Duration = Duration::from_secs(600);
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) async fn run(host: Arc<Host>) -> Result<(), ServiceError> {
+    // Before anybody can know that we are here, and tell us to end.
+    let on = |kind| signal(kind).map_err(ServiceError::setup("listen for signals"));
+    let mut terminate = on(SignalKind::terminate())?;
+    let mut interrupt = on(SignalKind::interrupt())?;
+    let mut hangup = on(SignalKind::hangup())?;
     let (netdevs, known_netdevs) = watch::channel(BTreeSet::new());
     let mut causes = events::listen(&host, known_netdevs)?;
     let published = Arc::new(Published::new());
     let wanted = Arc::new(Notify::new());
     let listener = socket::listen(&host).map_err(ServiceError::setup("listen on the socket"))?;
     tokio::spawn(socket::serve(listener, Arc::clone(&published), Arc::clone(&wanted)));
-    let on = |kind| signal(kind).map_err(ServiceError::setup("listen for signals"));
-    let mut terminate = on(SignalKind::terminate())?;
-    let mut interrupt = on(SignalKind::interrupt())?;
-    let mut hangup = on(SignalKind::hangup())?;
     let mut watchdog = notify::interval().map(|every| {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 
@@ -44,7 +45,9 @@ impl Work {
                 }
             });
             let sender = sender;
-            reconcile(&self.host, &written, Deadlines::default(), &self.stop, &sender)
+            // The loop looks again when a straggler ends; other PFs need not wait for that.
+            let deadlines = Deadlines { straggler: Duration::ZERO, ..Deadlines::default() };
+            reconcile(&self.host, &written, deadlines, &self.stop, &sender)
         });
         Worked { written: Some(written), pass }
     }

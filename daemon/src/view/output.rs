@@ -50,6 +50,11 @@ impl<W: Write> Output<W> {
         self.format
     }
 
+    /// Whether people are to read it.
+    pub fn is_table(&self) -> bool {
+        self.format == Format::Table
+    }
+
     /// Whether tables are in colour.
     pub fn colour(&self) -> bool {
         self.colour

@@ -1,0 +1,176 @@
+//! A captured machine: the files that railhead looks at, in a directory of their own.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A machine with Intel 82576 NICs.
+pub(crate) struct Machine {
+    directory: tempfile::TempDir,
+}
+
+/// What a run of `railhead` came to.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        let machine = Self { directory: tempfile::tempdir().unwrap() };
+        fs::create_dir_all(machine.path("sys/bus/pci/devices")).unwrap();
+        machine.write("etc/railhead/railhead.yaml", "nodeName: lab\n");
+        machine
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.root().join(path)
+    }
+
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub(crate) fn objects(&self, name: &str, content: &str) {
+        self.write(&format!("etc/railhead/objects/{name}"), content);
+    }
+
+    /// Adds a PF on bus `bus` with `vfs` VFs bound to igbvf.
+    pub(crate) fn igb(&self, bus: u8, name: &str, vfs: u16) {
+        let pf = format!("0000:{bus:02x}:00.0");
+        self.function(&pf, "10c9", Some("igb"), Some(name));
+        for (file, value) in [
+            ("sriov_totalvfs", "7".to_owned()),
+            ("sriov_numvfs", vfs.to_string()),
+            ("sriov_drivers_autoprobe", "1".to_owned()),
+            ("sriov_offset", "128".to_owned()),
+            ("sriov_stride", "2".to_owned()),
+            ("sriov_vf_device", "10ca".to_owned()),
+        ] {
+            self.write(&format!("sys/bus/pci/devices/{pf}/{file}"), &format!("{value}\n"));
+        }
+        self.netdev(name, bus, 1500, true);
+        for index in 0..vfs {
+            let vf = format!("0000:{bus:02x}:1{:x}.{}", index / 4, index % 4 * 2);
+            let netdev = format!("{name}v{index}");
+            self.function(&vf, "10ca", Some("igbvf"), Some(&netdev));
+            self.netdev(&netdev, bus + 10 + u8::try_from(index).unwrap(), 1500, false);
+            let devices = self.path("sys/bus/pci/devices");
+            symlink(format!("../{vf}"), devices.join(&pf).join(format!("virtfn{index}"))).unwrap();
+            symlink(format!("../{pf}"), devices.join(&vf).join("physfn")).unwrap();
+        }
+    }
+
+    /// Adds a function with a netdev of that name.
+    pub(crate) fn function(
+        &self,
+        address: &str,
+        device: &str,
+        driver: Option<&str>,
+        netdev: Option<&str>,
+    ) {
+        let at = |file: &str| format!("sys/bus/pci/devices/{address}/{file}");
+        self.write(&at("vendor"), "0x8086\n");
+        self.write(&at("device"), &format!("0x{device}\n"));
+        self.write(&at("class"), "0x020000\n");
+        self.write(&at("numa_node"), "-1\n");
+        self.write(&at("driver_override"), "(null)\n");
+        self.write(&at("modalias"), "pci:v00008086d000010CAsv*\n");
+        if let Some(driver) = driver {
+            fs::create_dir_all(self.path(&format!("sys/bus/pci/drivers/{driver}"))).unwrap();
+            symlink(format!("../../drivers/{driver}"), self.path(&at("driver"))).unwrap();
+        }
+        if let Some(netdev) = netdev {
+            fs::create_dir_all(self.path(&at(&format!("net/{netdev}")))).unwrap();
+        }
+    }
+
+    /// Gives a function an IOMMU group.
+    pub(crate) fn iommu_group(&self, address: &str, group: u32) {
+        let groups = self.path(&format!("sys/kernel/iommu_groups/{group}"));
+        fs::create_dir_all(groups).unwrap();
+        let link = self.path(&format!("sys/bus/pci/devices/{address}/iommu_group"));
+        symlink(format!("../../../../kernel/iommu_groups/{group}"), link).unwrap();
+    }
+
+    fn netdev(&self, name: &str, index: u8, mtu: u32, up: bool) {
+        for (file, value) in [
+            ("ifindex", index.to_string()),
+            ("mtu", mtu.to_string()),
+            ("flags", if up { "0x1003" } else { "0x1002" }.to_owned()),
+            ("address", format!("52:54:00:00:00:{index:02x}")),
+            ("operstate", if up { "up" } else { "down" }.to_owned()),
+            ("type", "1".to_owned()),
+            ("speed", if up { "1000" } else { "-1" }.to_owned()),
+        ] {
+            self.write(&format!("sys/class/net/{name}/{file}"), &format!("{value}\n"));
+        }
+    }
+
+    /// Runs `railhead` on it.
+    pub(crate) fn railhead(&self, arguments: &[&str]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_railhead"))
+            .arg("--root")
+            .arg(self.root())
+            .args(arguments)
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        self.ran(&output)
+    }
+
+    fn ran(&self, output: &Output) -> Ran {
+        let root = self.root().to_str().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(root, "");
+        Ran {
+            code: output.status.code().unwrap(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+
+    /// Every file with its content and every link with its target, to see what a run changed.
+    pub(crate) fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut directories = vec![self.root().to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_symlink() {
+                    let target = fs::read_link(&path).unwrap();
+                    found.push((path, target.into_os_string().into_encoded_bytes()));
+                } else if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    let content = fs::read(&path).unwrap();
+                    found.push((path, content));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+/// A policy for VFs of some PFs.
+pub(crate) fn policy(name: &str, pfs: &str, num_vfs: u32, more: &str) -> String {
+    format!(
+        "apiVersion: sriovnetwork.openshift.io/v1
+kind: SriovNetworkNodePolicy
+metadata: {{name: {name}}}
+spec:
+  nodeSelector: {{}}
+  resourceName: {name}
+  numVfs: {num_vfs}
+  nicSelector: {{pfNames: [{pfs}]}}
+{more}"
+    )
+}

@@ -1,0 +1,7 @@
+//! The real binary on captured machines: what it prints, how it ends, and that it touches nothing.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod discover;
+mod exit_codes;
+mod machine;
+mod plan;
