@@ -4,14 +4,22 @@ use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
 
 use super::Invocation;
 
 /// No result is anywhere near this long.
 const LONGEST_OUTPUT: u64 = 16 << 20;
+
+/// How long to listen on when the plugin has ended: a process that it left behind may hold its
+/// stdout open for ever, and has nothing to say.
+const AFTERMATH: Duration = Duration::from_secs(1);
 
 /// How it ended.
 pub(super) enum Output {
@@ -31,6 +39,7 @@ pub(super) fn run(
     let outcome = converse(&mut child, invocation.config, deadline);
     match outcome {
         Ok(Some(stdout)) => {
+            // It has ended: there is nothing to wait for.
             let status = child.wait()?;
             match status.success() {
                 true => Ok(Output::Succeeded(stdout)),
@@ -61,23 +70,68 @@ fn command(executable: &Path, verb: &str, invocation: Invocation<'_>) -> io::Res
     Ok(command)
 }
 
-/// Writes stdin and reads stdout at the same time, so that neither side waits for the other.
+/// What is heard of a plugin.
+enum News {
+    Said(Vec<u8>),
+    /// Nothing more will be said.
+    Silent,
+    Failed(io::Error),
+    Ended,
+}
+
+/// Writes stdin and reads stdout at the same time, so that neither side waits for the other, until
+/// the plugin has ended: that it has closed its stdout does not mean that it ever will.
 /// `None` when the deadline passed first.
 fn converse(child: &mut Child, config: &[u8], deadline: Duration) -> io::Result<Option<Vec<u8>>> {
+    let mut until = Instant::now() + deadline;
     let closed = || io::Error::other("its stdin and stdout were not opened");
     let mut stdin = child.stdin.take().ok_or_else(closed)?;
     let stdout = child.stdout.take().ok_or_else(closed)?;
+    let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
     let config = config.to_vec();
     // A plugin need not read its stdin to the end: that it does not is no failure.
     thread::Builder::new().name("stdin".to_owned()).spawn(move || stdin.write_all(&config).ok())?;
-    let (sender, receiver) = mpsc::channel();
-    thread::Builder::new().name("stdout".to_owned()).spawn(move || {
-        let mut bytes = Vec::new();
-        let read = stdout.take(LONGEST_OUTPUT).read_to_end(&mut bytes);
-        sender.send(read.map(|_length| bytes)).ok();
+    let (news, heard) = mpsc::channel();
+    let of_end = news.clone();
+    thread::Builder::new().name("stdout".to_owned()).spawn(move || listen(stdout, &news))?;
+    thread::Builder::new().name("end".to_owned()).spawn(move || {
+        // Not reaped, so that nobody else can have its number when it is to be killed.
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        while waitid(Id::Pid(pid), flags) == Err(Errno::EINTR) {}
+        of_end.send(News::Ended).ok();
     })?;
-    match receiver.recv_timeout(deadline) {
-        Ok(read) => read.map(Some),
-        Err(_) => Ok(None),
+
+    let (mut said, mut speaks, mut lives) = (Vec::new(), true, true);
+    while speaks || lives {
+        match heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(News::Said(more)) => said.extend(more),
+            Ok(News::Silent) => speaks = false,
+            Ok(News::Failed(error)) => return Err(error),
+            Ok(News::Ended) => {
+                lives = false;
+                until = until.min(Instant::now() + AFTERMATH);
+            }
+            Err(_) if lives => return Ok(None),
+            Err(_) => break,
+        }
+    }
+    Ok(Some(said))
+}
+
+fn listen(stdout: impl Read, news: &Sender<News>) {
+    let mut stdout = stdout.take(LONGEST_OUTPUT);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let heard = match stdout.read(&mut buffer) {
+            Ok(0) => News::Silent,
+            Ok(length) => News::Said(buffer.iter().take(length).copied().collect()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => News::Failed(error),
+        };
+        let is_last = !matches!(heard, News::Said(_));
+        // With nobody listening any more the deadline has passed.
+        if news.send(heard).is_err() || is_last {
+            return;
+        }
     }
 }

@@ -91,6 +91,34 @@ fn a_plugin_that_hangs_is_killed() {
 }
 
 #[test]
+fn a_plugin_that_closes_its_stdout_and_hangs_is_killed() {
+    let bed = Bed::new();
+    let plugin = bed.plugin("exec >&-; exec sleep 3600");
+    let output =
+        child::run(plugin.executable(), "DEL", bed.invocation(b"{}"), Duration::from_millis(50));
+    assert!(matches!(output, Ok(Output::TimedOut)));
+}
+
+#[test]
+fn what_a_plugin_leaves_behind_is_not_waited_for() {
+    let bed = Bed::new();
+    let body = r#"sleep 3600 & echo $! > "$(dirname $0)/left"; echo '{"ips":[]}'"#;
+    let output = bed.add(body);
+    let left = fs::read_to_string(bed.directory.path().join("left")).unwrap();
+    let left = nix::unistd::Pid::from_raw(left.trim().parse().unwrap());
+    // Still there: the answer did not wait for it.
+    nix::sys::signal::kill(left, nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert_eq!(output.unwrap(), AddResult::default());
+}
+
+#[test]
+fn a_flood_is_not_an_answer() {
+    let error = Bed::new().add("exec yes '{}'").unwrap_err();
+    assert!(error.msg.contains("SIGPIPE"), "{error}");
+    assert!(error.msg.len() < 1000, "{}", error.msg.len());
+}
+
+#[test]
 fn verbs_that_a_plugin_does_not_know_are_not_failures() {
     let bed = Bed::new();
     for (code, known) in [(4, true), (1, true), (50, false)] {
