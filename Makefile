@@ -6,7 +6,7 @@ LAB     := cargo run --quiet --locked --package tests --bin railhead-lab --
 
 PREFIX  ?= /usr/local
 CNI_BIN ?= /opt/cni/bin
-UNITS   ?= /etc/systemd/system
+ETC     ?= /etc
 PLUGINS := sriov nv-ipam
 
 .PHONY: help setup build demo shell test test-fast test-vm bench lint install
@@ -28,10 +28,10 @@ shell: setup ## Open a shell in that VM, with everything installed; exit powers 
 	@$(LAB) shell
 
 test: lint ## Run all that .ci/run runs: lint, pure tests, namespace tests, VM tests
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-fail-fast
 
 test-fast: ## Run the tests that need no VM
-	RAILHEAD_SKIP_VM=1 cargo test --locked --workspace
+	RAILHEAD_SKIP_VM=1 cargo test --locked --workspace --no-fail-fast
 
 test-vm: setup ## Run the tests in the VM; FILTER=words leaves those whose name contains it
 	@$(LAB) test $(FILTER)
@@ -44,7 +44,12 @@ lint: setup ## Check format, lints and the arrows between the packages
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	tests/arrows.sh
 
-install: build ## Install on this machine; PREFIX, CNI_BIN, UNITS and DESTDIR say where
+install: build ## Install on this machine; PREFIX, CNI_BIN, ETC and DESTDIR say where
 	install -D -m 755 $(DIST)/railhead $(DESTDIR)$(PREFIX)/bin/railhead
 	install -D -m 755 $(DIST)/railhead-cni $(DESTDIR)$(CNI_BIN)/railhead-cni
 	for plugin in $(PLUGINS); do ln -sf railhead-cni $(DESTDIR)$(CNI_BIN)/$$plugin; done
+	install -d $(DESTDIR)$(ETC)/systemd/system
+	sed 's#/usr/local/bin/#$(PREFIX)/bin/#' systemd/railhead.service >$(DESTDIR)$(ETC)/systemd/system/railhead.service
+	install -D -m 644 systemd/railhead.tmpfiles.conf $(DESTDIR)$(ETC)/tmpfiles.d/railhead.conf
+	install -D -m 644 examples/railhead.yaml $(DESTDIR)$(ETC)/railhead/railhead.yaml.example
+	@echo "Installed. To start: systemd-tmpfiles --create && systemctl daemon-reload && systemctl enable --now railhead"

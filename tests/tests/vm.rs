@@ -1,4 +1,4 @@
-//! The tests that need SR-IOV: `cargo test --test vm [FILTER]`, `--list`.
+//! The tests that need SR-IOV: `cargo test --test vm [FILTER ...]`, `--list`.
 //!
 //! All of them run in one virtual machine and each is reported as it ends. When the machine cannot run, that is a
 //! failure; a tree in which nobody noticed that half of the tests never ran would be worse. `RAILHEAD_SKIP_VM=1`
@@ -15,12 +15,16 @@ use tests::lab::suite;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let filter = arguments.iter().find(|word| !word.starts_with('-')).map_or("", String::as_str);
-    let names = suite::select(filter);
-    if arguments.iter().any(|word| word == "--list") {
+    let Asked { list, filters, skipped } = asked(&arguments);
+    let names = suite::select(&filters, &skipped);
+    if list {
         for name in names {
             println!("{name}: test");
         }
+        return ExitCode::SUCCESS;
+    }
+    // A filter that is meant for other tests.
+    if names.is_empty() {
         return ExitCode::SUCCESS;
     }
     if std::env::var("RAILHEAD_SKIP_VM").is_ok_and(|value| value == "1") {
@@ -35,4 +39,27 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What the command line asks for, in the words of Rust's own test runner.
+#[derive(Default)]
+struct Asked<'a> {
+    list: bool,
+    filters: Vec<&'a str>,
+    skipped: Vec<&'a str>,
+}
+
+/// Its other options (`--nocapture`, `--test-threads=1`, ...) mean nothing here.
+fn asked(arguments: &[String]) -> Asked<'_> {
+    let mut asked = Asked::default();
+    let mut words = arguments.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "--list" => asked.list = true,
+            "--skip" => asked.skipped.extend(words.next()),
+            word if word.starts_with('-') => {}
+            word => asked.filters.push(word),
+        }
+    }
+    asked
 }

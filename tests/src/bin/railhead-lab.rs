@@ -1,19 +1,18 @@
-//! The lab's command: `test [FILTER]`, `shell`, `demo`, `bench`.
+//! The lab's command: `test [FILTER ...]`, `shell`, `demo`, `bench`.
 #![expect(clippy::print_stderr, reason = "it reports to the person who runs it")]
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tests::lab::{suite, theatre};
 
-const USAGE: &str = "usage: railhead-lab test [FILTER] | demo | shell | bench";
+const USAGE: &str = "usage: railhead-lab test [FILTER ...] | demo | shell | bench";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words[..] {
-        ["test"] => suite::run(&suite::select("")),
-        ["test", filter] => suite::run(&suite::select(filter)),
+        ["test", ref filters @ ..] => test(filters),
         ["demo"] => theatre::demo(),
         ["shell"] => theatre::shell(),
         ["bench"] => theatre::bench(),
@@ -23,6 +22,15 @@ fn main() -> ExitCode {
         }
     };
     report(outcome)
+}
+
+fn test(filters: &[&str]) -> Result<bool> {
+    let names = suite::select(filters, &[]);
+    ensure!(
+        !names.is_empty(),
+        "no test has such a name; `cargo test --test vm -- --list` names all"
+    );
+    suite::run(&names)
 }
 
 fn report(outcome: Result<bool>) -> ExitCode {

@@ -117,8 +117,8 @@ fn predictable(address: &str) -> String {
     }
 }
 
-/// A login shell on the first serial port. Its first session leader to open that has job control on it, which the
-/// console of init would not give.
+/// A login shell on the first serial port. A session leader without a terminal gets the first that it opens, and
+/// with it job control; init's own console gives none.
 fn shell(Terminal { rows, columns }: Terminal) {
     let script = format!(
         "exec </dev/ttyS0 >/dev/ttyS0 2>&1; stty rows {rows} cols {columns}; cd; exec bash -l"

@@ -30,47 +30,54 @@ pub struct Programs {
     pub plugins: PathBuf,
 }
 
+impl Profile {
+    /// Cargo's name for it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lab => "lab",
+            Self::Dist => "dist",
+        }
+    }
+}
+
 /// Builds the programs.
 ///
 /// # Errors
 /// When they do not compile; cargo has said why by then.
 pub fn build(profile: Profile) -> Result<Programs> {
-    let name = match profile {
-        Profile::Lab => "lab",
-        Profile::Dist => "dist",
-    };
-    // The cargo that runs us, when one does, so that both agree about the toolchain.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["build", "--locked", "--target", TARGET, "--profile", name];
-    let binaries = ["--bin", "railhead", "--bin", "railhead-cni"];
-    let mut runs = vec![(arguments.to_vec(), binaries.to_vec())];
     match profile {
-        Profile::Lab => runs[0].1.extend(["--bin", "railhead-guest"]),
-        // The guest's own program catches panics, which a profile that aborts on them cannot.
-        Profile::Dist => runs.push((
-            ["build", "--locked", "--target", TARGET, "--profile", "lab"].to_vec(),
-            ["--bin", "railhead-guest"].to_vec(),
-        )),
-    }
-    for (arguments, binaries) in runs {
-        let status = Command::new(&cargo)
-            .current_dir(place::workspace())
-            .args(arguments)
-            .args(["-p", "cni", "-p", "daemon", "-p", "tests"])
-            // Whatever the caller's own setting is, we know where to find them.
-            .arg("--target-dir")
-            .arg(place::target())
-            .args(binaries)
-            // What cargo sets for the test that calls us is not meant for another build.
-            .env_remove("CARGO_MANIFEST_DIR")
-            .status()
-            .context("run cargo")?;
-        ensure!(status.success(), "cargo could not build the guest's programs");
+        Profile::Lab => cargo(profile, &["daemon", "cni", "tests"])?,
+        // Of the guest's own program there is nothing to ship, and it catches panics, which dist does not.
+        Profile::Dist => {
+            cargo(Profile::Dist, &["daemon", "cni"])?;
+            cargo(Profile::Lab, &["tests"])?;
+        }
     }
     let target = place::target().join(TARGET);
     Ok(Programs {
         guest: target.join("lab/railhead-guest"),
-        railhead: target.join(name).join("railhead"),
-        plugins: target.join(name).join("railhead-cni"),
+        railhead: target.join(profile.name()).join("railhead"),
+        plugins: target.join(profile.name()).join("railhead-cni"),
     })
+}
+
+/// Builds the guest's programs of these packages.
+fn cargo(profile: Profile, packages: &[&str]) -> Result<()> {
+    // The cargo that runs us, when one does, so that both agree about the toolchain.
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(place::workspace());
+    command.args(["build", "--locked", "--target", TARGET, "--profile", profile.name()]);
+    // Whatever the caller's own setting is, we know where to find them.
+    command.arg("--target-dir").arg(place::target());
+    for package in packages {
+        let binary = match *package {
+            "daemon" => "railhead",
+            "cni" => "railhead-cni",
+            _ => "railhead-guest",
+        };
+        command.args(["--package", package, "--bin", binary]);
+    }
+    let status = command.status().context("run cargo")?;
+    ensure!(status.success(), "cargo could not build the guest's programs");
+    Ok(())
 }

@@ -8,7 +8,6 @@ const LAST_WORDS: &[&str] = &[
     "BUG: unable to handle",
     "Internal error: Oops",
     "watchdog: BUG: soft lockup",
-    "rcu_sched self-detected stall",
     "Unable to mount root fs",
 ];
 

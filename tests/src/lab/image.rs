@@ -1,7 +1,6 @@
 //! The guest's file system: an initramfs of our programs, a few of Debian's, and kernel modules.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -56,11 +55,11 @@ pub fn write(file: &Path, programs: &Programs, orders: &Orders) -> Result<()> {
 
 type Out = Archive<BufWriter<File>>;
 
-/// A directory with all that is in it; nothing when it is not there.
+/// A directory with all that is in it.
 fn tree(archive: &mut Out, from: &Path, to: &str) -> Result<()> {
-    let Ok(entries) = fs::read_dir(from) else { return Ok(()) };
-    for entry in entries {
-        let entry = entry.with_context(|| format!("read {}", from.display()))?;
+    let context = || format!("read {}", from.display());
+    for entry in fs::read_dir(from).with_context(context)? {
+        let entry = entry.with_context(context)?;
         let target = format!("{}/{}", to.trim_end_matches('/'), entry.file_name().display());
         if entry.path().is_dir() {
             tree(archive, &entry.path(), &target)?;
@@ -138,10 +137,7 @@ fn libraries_of(program: &Path) -> Result<Vec<String>> {
 
 /// Every absolute path in the output of ldd.
 fn libraries_in(text: &str) -> Vec<String> {
-    text.split_whitespace()
-        .filter(|word| word.starts_with('/') && Path::new(word).file_name() != Some(OsStr::new("")))
-        .map(str::to_owned)
-        .collect()
+    text.split_whitespace().filter(|word| word.starts_with('/')).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
