@@ -66,14 +66,24 @@ impl LogSettings {
             }
         }
         if let Some(text) = text("logFile") {
-            if text.starts_with('/') && !text.contains('\0') {
+            if is_log(&text) {
                 settings.file = Some(PathBuf::from(text));
             } else {
-                warnings.push(format!("logFile {text:?} is ignored: must be an absolute path"));
+                warnings.push(format!("logFile {text:?} is ignored: must be a file in {LOGS}"));
             }
         }
         (settings, warnings)
     }
+}
+
+/// The directory that logs may be in, or in one below it.
+const LOGS: &str = "/var/log/";
+
+/// Root appends to the file, partly in the words of whoever wrote the config: any other file, one
+/// that a shell reads for instance, would be theirs to change.
+fn is_log(path: &str) -> bool {
+    let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
+    path.strip_prefix(LOGS).is_some_and(|rest| rest.split('/').all(plain))
 }
 
 #[cfg(test)]
@@ -93,6 +103,29 @@ mod tests {
         assert_eq!(settings.level, LogLevel::Debug);
         assert_eq!(settings.file, Some(PathBuf::from("/var/log/x.log")));
         assert_eq!(warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn only_logs_are_appended_to() {
+        let good = ["/var/log/x", "/var/log/cni/sriov.log", "/var/log/..x"];
+        let bad = [
+            "x.log",
+            "/root/.bashrc",
+            "/etc/profile.d/x.sh",
+            "/var/log/",
+            "/var/log/../../root/.bashrc",
+            "/var/log/a/../../x",
+            "/var/log//x",
+            "/var/logs/x",
+            "/var/log/x\0",
+        ];
+        for (path, taken) in
+            good.map(|path| (path, true)).into_iter().chain(bad.map(|p| (p, false)))
+        {
+            let (settings, warnings) = read(json!({"logFile": path}));
+            assert_eq!(settings.file, taken.then(|| PathBuf::from(path)), "{path}");
+            assert_eq!(warnings.is_empty(), taken, "{path}");
+        }
     }
 
     #[test]

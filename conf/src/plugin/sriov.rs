@@ -66,6 +66,9 @@ pub struct Checked {
     pub warnings: Vec<String>,
 }
 
+/// The plugin's own name.
+const NAME: &str = "sriov";
+
 /// Every key of the config in its proper spelling.
 pub const KEYS: [&str; 23] = [
     "cniVersion",
@@ -273,7 +276,11 @@ fn ipam(fields: &mut Fields<'_>) -> Option<PluginName> {
     let mut ipam = fields.object("ipam")?.clone();
     keys::fold(&mut ipam, &["type"]);
     let mut inner = Fields::new(&ipam, "ipam.");
-    let name = inner.parse("type");
+    let name: Option<PluginName> = inner.parse("type");
+    // It would be given this same config: processes without end.
+    if name.as_ref().is_some_and(|name| name.as_str() == NAME) {
+        inner.refuse("type", "must be a plugin for addresses, not this one");
+    }
     fields.absorb(inner);
     name
 }

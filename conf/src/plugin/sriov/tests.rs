@@ -107,6 +107,10 @@ fn what_breaks_a_rule_is_named_with_value_and_rule() {
             json!({"ipam": {"type": "../evil"}}),
             "ipam.type: \"../evil\": must be the name of a plugin: letters, digits, '-', '_' and '.', no path",
         ),
+        (
+            json!({"ipam": {"type": "sriov"}}),
+            "ipam.type: \"sriov\": must be a plugin for addresses, not this one",
+        ),
         (json!({"ipam": "host-local"}), "ipam: \"host-local\": must be an object"),
         (
             json!({"deviceID": "0000:01:10"}),
