@@ -1,5 +1,6 @@
 //! The error that a plugin answers with.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -111,12 +112,25 @@ impl Error {
     /// The document for stdout, for a caller that speaks `version`.
     pub fn to_json(&self, version: Version) -> Value {
         let mut document =
-            json!({"cniVersion": version, "code": self.code.number(), "msg": self.msg});
+            json!({"cniVersion": version, "code": self.code.number(), "msg": shortened(&self.msg)});
         if !self.details.is_empty() {
-            document["details"] = Value::from(self.details.as_str());
+            document["details"] = Value::from(shortened(&self.details));
         }
         document
     }
+}
+
+/// The most bytes of a text that goes out.
+const LONGEST: usize = 16 << 10;
+
+/// Enough of a text for any error that somebody reads; values of a config, and what other plugins
+/// say, may be of any length.
+fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST {
+        return Cow::Borrowed(text);
+    }
+    let head = text.get(..text.floor_char_boundary(LONGEST)).unwrap_or_default();
+    Cow::Owned(format!("{head}…"))
 }
 
 impl fmt::Display for Error {
@@ -141,6 +155,17 @@ mod tests {
         assert_eq!(Code::from_number(4711), Code::Internal);
         for document in [json!({}), json!([]), json!({"code": "7"}), json!({"code": -1})] {
             assert_eq!(Error::from_json(&document), None);
+        }
+    }
+
+    #[test]
+    fn no_text_is_without_end() {
+        let error =
+            Error::new(Code::InvalidConfig, "ü".repeat(1 << 20)).details("x".repeat(1 << 20));
+        let document = error.to_json(Version::V1_0_0);
+        for key in ["msg", "details"] {
+            let text = document[key].as_str().unwrap();
+            assert!(text.len() < 20_000 && text.ends_with('…'), "{key}: {}", text.len());
         }
     }
 

@@ -24,10 +24,13 @@ impl fmt::Display for Unknown {
     }
 }
 
+/// The most keys that are reported: with more of them it is another program's config.
+pub const MOST_REPORTED: usize = 32;
+
 /// Renames the keys of `object` to their spelling in `known`, and tells which are not known.
 ///
 /// Where a key occurs in two spellings, the exact one wins and the other is reported. Keys under
-/// `cni.dev/` belong to the runtime and are never reported.
+/// `cni.dev/` belong to the runtime and are never reported. At most [`MOST_REPORTED`] are.
 pub fn fold(object: &mut Map<String, Value>, known: &[&'static str]) -> Vec<Unknown> {
     let mut unknown = Vec::new();
     let odd: Vec<String> =
@@ -42,6 +45,7 @@ pub fn fold(object: &mut Map<String, Value>, known: &[&'static str]) -> Vec<Unkn
                     object.insert((*name).to_owned(), value);
                 }
             }
+            _ if unknown.len() >= MOST_REPORTED => {}
             // Written twice: the exact spelling stands.
             Some(name) => unknown.push(Unknown { key, suggestion: Some(name) }),
             None => {
@@ -126,6 +130,20 @@ mod tests {
             unknown[0].to_string(),
             r#"unknown key "VLAN" is ignored; did you mean "vlan"?"#
         );
+    }
+
+    #[test]
+    fn no_config_floods_the_log() {
+        let many: Map<String, Value> =
+            (0..1000).map(|number| (format!("vlan{number}"), json!(0))).collect();
+        let (object, unknown) = folded(Value::Object(many));
+        assert_eq!(unknown.len(), MOST_REPORTED);
+        assert_eq!(object.as_object().unwrap().len(), 1000);
+        // What is known is found behind them all.
+        let mut many = object;
+        many["zVLAN"] = json!(0);
+        many["VLANQOS"] = json!(1);
+        assert_eq!(folded(many).0["vlanQoS"], 1);
     }
 
     #[test]

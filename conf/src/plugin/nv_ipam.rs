@@ -259,7 +259,8 @@ fn names<'a>(
     texts: impl Iterator<Item = &'a str>,
 ) -> Vec<PoolName> {
     let mut names: Vec<PoolName> = Vec::new();
-    for text in texts {
+    // One more than allowed is enough to be refused.
+    for text in texts.take(MOST_POOLS + 1) {
         match text.parse() {
             Ok(name) if names.contains(&name) => {
                 fields.refuse(key, format!("must not name {text} twice"));
@@ -277,7 +278,8 @@ fn names<'a>(
 /// `ips`: addresses with or without a prefix length, which has no meaning here: it is the pool's.
 fn addresses(fields: &mut Fields<'_>) -> Vec<IpAddr> {
     let mut addresses = Vec::new();
-    for text in texts(fields, "ips").unwrap_or_default() {
+    // As with pools, of which there is one for each.
+    for text in texts(fields, "ips").unwrap_or_default().into_iter().take(MOST_POOLS + 1) {
         match address(text) {
             Some(address) if addresses.contains(&address) => {
                 fields.refuse("ips", format!("must not ask for {address} twice"));
