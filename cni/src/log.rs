@@ -103,11 +103,14 @@ impl Log {
     }
 }
 
+/// The most characters of a message: it may quote a config, or what another plugin says.
+const LONGEST: usize = 16 << 10;
+
 /// In quotes, on one line, without control characters that could play tricks on a terminal.
 fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
+    let mut out = String::with_capacity(text.len().min(LONGEST) + 2);
     out.push('"');
-    for c in text.chars() {
+    for c in text.chars().take(LONGEST) {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
@@ -160,6 +163,11 @@ mod tests {
     #[test]
     fn a_message_stays_on_its_line() {
         assert_eq!(quoted("a \"b\"\\\nc\u{1b}[1m"), r#""a \"b\"\\\nc\u001b[1m""#);
+    }
+
+    #[test]
+    fn no_message_is_without_end() {
+        assert_eq!(quoted(&"ü".repeat(1 << 20)).chars().count(), LONGEST + 2);
     }
 
     #[test]
