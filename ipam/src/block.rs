@@ -88,7 +88,7 @@ impl Blocks {
             subnet: Some(pool.subnet),
             gateway: Gateway::At(pool.gateway),
             exclusions: AddressRange::coalesce(pool.exclusions.iter().copied()),
-            per_node_exclusions: pool.per_node_exclusions.clone(),
+            per_node_exclusions: coalesce(&pool.per_node_exclusions),
             promised: BTreeMap::new(),
             default_gateway: pool.default_gateway,
             routes: pool.routes.clone(),
@@ -111,7 +111,7 @@ impl Blocks {
             subnet: None,
             gateway: pool.gateway_index.map_or(Gateway::At(None), Gateway::Index),
             exclusions: AddressRange::coalesce(pool.exclusions.iter().copied()),
-            per_node_exclusions: pool.per_node_exclusions.clone(),
+            per_node_exclusions: coalesce(&pool.per_node_exclusions),
             default_gateway: pool.default_gateway,
             routes: pool.routes.clone(),
         }
@@ -262,6 +262,23 @@ pub fn hosts(network: IpNetwork) -> AddressRange {
     };
     // A network holds at least its own address.
     inner.or(whole).unwrap_or(AddressRange::single(first))
+}
+
+/// The union of `ranges`, as few as they can be: they are gone through for every block that is
+/// looked at.
+fn coalesce(ranges: &[IndexRange]) -> Vec<IndexRange> {
+    let mut sorted = ranges.to_vec();
+    sorted.sort();
+    let mut out: Vec<IndexRange> = Vec::new();
+    for range in sorted {
+        match out.last_mut() {
+            Some(before) if range.first <= before.last.saturating_add(1) => {
+                before.last = before.last.max(range.last);
+            }
+            _ => out.push(range),
+        }
+    }
+    out
 }
 
 /// Whether gateway and exclusions leave an address.

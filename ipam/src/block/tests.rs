@@ -61,6 +61,16 @@ fn dealt(blocks: &Blocks, hosts: u32) -> Vec<String> {
 }
 
 #[test]
+fn indexes_are_gone_through_once_however_often_they_are_excluded() {
+    let index = |first, last| IndexRange { first, last };
+    let mut pool = ip_pool("10.0.0.0/16", 256, None);
+    pool.per_node_exclusions = vec![index(0, 0); 20_000];
+    pool.per_node_exclusions.extend([index(9, 9), index(4, 6), index(1, 1), index(5, 8)]);
+    let blocks = Blocks::of_ip_pool(&pool);
+    assert_eq!(blocks.per_node_exclusions, [index(0, 1), index(4, 9)]);
+}
+
+#[test]
 fn scenario_1_two_nodes_of_a_16() {
     let blocks = Blocks::of_ip_pool(&ip_pool("192.168.0.0/16", 4, Some("192.168.0.1")));
     assert_eq!(dealt(&blocks, 2), ["192.168.0.1-192.168.0.4", "192.168.0.5-192.168.0.8"]);
