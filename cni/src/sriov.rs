@@ -23,6 +23,7 @@ mod device_info;
 mod gc;
 mod home;
 mod link;
+mod mac;
 mod observe;
 mod release;
 mod restore;
@@ -55,8 +56,12 @@ impl Host {
     /// Code 5 or 11 when the store cannot be opened.
     pub fn open(root: Root) -> Result<Self, Error> {
         let store = Store::open(&root).map_err(store_error)?;
-        Ok(Self { sysfs: Sysfs::at(root.join("/sys")), root, store })
+        Ok(Self { sysfs: sysfs(&root), root, store })
     }
+}
+
+fn sysfs(root: &Root) -> Sysfs {
+    Sysfs::at(root.join("/sys"))
 }
 
 /// The plugin.

@@ -12,7 +12,7 @@ use super::addresses::{self, Source};
 use super::device::Device;
 use super::observe::Observed;
 use super::wish::Wish;
-use super::{Host, claim, device_info, link, release};
+use super::{Host, claim, device_info, link, mac, release};
 use crate::attachment::{FORMAT, HostLink, Ipam, Record, State};
 use crate::kernel::netlink::Route;
 use crate::lock::{Patience, Purpose, VfLock};
@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// One step of ADD, after the claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
+    AskForMac,
     SetVfAttributes,
     MoveIntoContainer,
     SetUpLink,
@@ -36,7 +37,8 @@ enum Step {
 
 /// The order for a VF with a netdev. A foreign IPAM comes after the link is up, since a DHCP
 /// client needs it so.
-const WITH_NETDEV: [Step; 7] = [
+const WITH_NETDEV: [Step; 8] = [
+    Step::AskForMac,
     Step::SetVfAttributes,
     Step::MoveIntoContainer,
     Step::SetUpLink,
@@ -53,6 +55,7 @@ const FOR_USERSPACE: [Step; 4] =
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AskForMac => "ask for the MAC",
             Self::SetVfAttributes => "set VF attributes",
             Self::MoveIntoContainer => "move into the container",
             Self::SetUpLink => "set up the link",
@@ -97,13 +100,13 @@ pub(super) fn add(
     let wish = Wish::read(call)?;
     let previous = call.prev_result()?.unwrap_or_default();
     let source = Source::prepare(root, call, &wish, key, &sandbox)?;
-    let host = Host::open(root.clone())?;
-    let device = Device::find(&host.sysfs, wish.vf)?;
+    let device = Device::find(&super::sysfs(root), wish.vf)?;
     let mut in_container = Route::open_in(&sandbox.netns)?;
     if !device.driver.is_userspace() {
         link::refuse_taken_name(&mut in_container, key, &sandbox)?;
     }
 
+    let host = Host::open(root.clone())?;
     let patience = Patience::WaitUnlessAttaching(PATIENCE);
     let lock = VfLock::take(root, wish.vf, Purpose::Attach(key.clone()), patience)?;
     let mut on_host = Route::open()?;
@@ -184,6 +187,7 @@ impl Attaching<'_> {
 
     fn take(&mut self, step: Step) -> Result<(), Error> {
         match step {
+            Step::AskForMac => self.ask_for_mac(),
             Step::SetVfAttributes => self.set_vf_attributes(),
             Step::MoveIntoContainer => self.move_into_container(),
             Step::SetUpLink => self.set_up_link(),
@@ -192,6 +196,15 @@ impl Attaching<'_> {
             Step::DescribeDevice => self.describe_device(),
             Step::Finish => self.finish(),
         }
+    }
+
+    fn ask_for_mac(&mut self) -> Result<(), Error> {
+        if let (Some(link), Some(mac)) = (&self.observed.link, self.wish.conf.mac) {
+            let by_pf = self.observed.by_pf.as_ref().map(|(pf, vf)| (*pf, vf.index));
+            // The next step has the PF assign it, lifted or not.
+            mac::ask(&mut self.on_host, by_pf, link, mac, &self.call.log);
+        }
+        Ok(())
     }
 
     fn set_vf_attributes(&mut self) -> Result<(), Error> {

@@ -7,6 +7,7 @@ use conf::{IfName, Mac};
 use ipam::AttachmentKey;
 use ipnetwork::IpNetwork;
 
+use super::mac;
 use super::wish::Wish;
 use crate::kernel::Errno;
 use crate::kernel::address::Dad;
@@ -75,29 +76,21 @@ pub(super) fn set_up(
     ifname: &IfName,
     log: &Log,
 ) -> Result<Link, Error> {
-    let mac = wish.conf.mac;
     let link = own_link(in_container, wish, ifname)?;
     if let Some(mtu) = wish.conf.mtu.filter(|mtu| mtu.get() != link.mtu) {
         let set = in_container.set_mtu(link.index, mtu);
         log.change(format_args!("set {ifname}: mtu {mtu}"), set)?;
     }
-    // igbvf refuses an address once the PF has set one, and takes over the PF's when it comes up;
-    // other drivers need to be told. So try, go on, and look afterwards.
-    let refused = match mac.filter(|mac| link.mac != Some(*mac)) {
-        Some(mac) => {
-            let set = in_container.set_mac(link.index, mac);
-            log.change(format_args!("set {ifname}: address {mac}"), set).err()
-        }
-        None => None,
-    };
+    if let Some(mac) = wish.conf.mac {
+        mac::settle(in_container, &link, mac, log)?;
+    }
     notify_neighbours(sandbox, ifname)?;
     let set = in_container.set_up(link.index);
     log.change(format_args!("set {ifname}: up"), set)?;
     let link = own_link(in_container, wish, ifname)?;
-    match (mac.filter(|mac| link.mac != Some(*mac)), refused) {
-        (None, _) => Ok(link),
-        (Some(_), Some(error)) => Err(error.into()),
-        (Some(mac), None) => Err(Error::new(
+    match wish.conf.mac.filter(|mac| link.mac != Some(*mac)) {
+        None => Ok(link),
+        Some(mac) => Err(Error::new(
             Code::Internal,
             format!(
                 "set MAC {mac} of VF {}: its driver accepted it, but shows {}",

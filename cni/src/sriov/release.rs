@@ -25,6 +25,7 @@ use super::home::Homecoming;
 use super::{Host, addresses, claim, device_info, restore};
 use crate::attachment::{ForeignIpam, HostLink, Ipam, Record, State};
 use crate::failure::Failures;
+use crate::kernel::link::Link;
 use crate::kernel::netlink::Route;
 use crate::kernel::netns::Netns;
 use crate::lock::{LockError, Patience, Purpose, VfLock};
@@ -123,26 +124,27 @@ fn give_vf_back(
     failures: &mut Failures,
 ) -> bool {
     let Some(mut on_host) = failures.note(Route::open()) else { return false };
-    let index = match &record.link {
+    let link = match &record.link {
         None => None,
         Some(own) => match give_link_back(host, log, record, own, netns, &mut on_host, failures) {
-            Link::Home(index) => Some(index),
-            Link::None => None,
-            Link::Away => return false,
+            Whereabouts::Home(link) => Some((link, own)),
+            Whereabouts::Nowhere => None,
+            Whereabouts::Away => return false,
         },
     };
     restore::vf(host, &mut on_host, record, log, failures);
-    if let (Some(index), Some(own)) = (index, &record.link) {
-        failures.note(restore::mac(&mut on_host, index, own, log));
+    if let Some((link, own)) = link {
+        failures.note(restore::mac(host, &mut on_host, record, &link, own, log));
     }
     true
 }
 
 /// What became of the netdev.
-enum Link {
-    Home(u32),
+enum Whereabouts {
+    Home(Box<Link>),
     /// Another driver has the VF now, and there is no such netdev any more.
-    None,
+    Nowhere,
+    /// Still in the container, or not to be found.
     Away,
 }
 
@@ -154,20 +156,20 @@ fn give_link_back(
     netns: Option<&Path>,
     on_host: &mut Route,
     failures: &mut Failures,
-) -> Link {
+) -> Whereabouts {
     let function = failures.note(host.sysfs.function_while_stuck(record.vf)).flatten();
     if function.is_some_and(|function| function.driver.as_ref() != Some(&record.driver)) {
         log.warning(&format_args!("VF {} is not bound to {} any more", record.vf, record.driver));
-        return Link::None;
+        return Whereabouts::Nowhere;
     }
     let homecoming = Homecoming { host, log, record, own, netns };
     let brought = homecoming.bring(on_host, failures);
     match failures.note(brought) {
         Some(link) => {
             restore::link(on_host, &link, own, log, failures);
-            Link::Home(link.index)
+            Whereabouts::Home(Box::new(link))
         }
-        None => Link::Away,
+        None => Whereabouts::Away,
     }
 }
 

@@ -1,10 +1,11 @@
 //! Putting a VF back as it was: only what differs is written, and one refusal does not keep the
 //! rest from being put right.
 
-use conf::Mtu;
 use conf::cni::{Code, Error};
+use conf::{Mac, Mtu};
 
 use super::Host;
+use super::mac::{self, Assignment};
 use crate::attachment::{HostLink, Record};
 use crate::failure::Failures;
 use crate::kernel::link::Link;
@@ -134,30 +135,46 @@ pub(super) fn pf_index(host: &Host, on_host: &mut Route, record: &Record) -> Res
 ///
 /// # Errors
 /// When the driver neither takes the MAC nor takes it over from the PF.
-pub(super) fn mac(on_host: &mut Route, index: u32, own: &HostLink, log: &Log) -> Result<(), Error> {
-    let now = |on_host: &mut Route| -> Result<Link, Error> {
-        on_host.link_by_index(index)?.ok_or_else(|| {
-            Error::new(Code::TryAgainLater, format!("restore {}: it is gone again", own.name))
-        })
+pub(super) fn mac(
+    host: &Host,
+    on_host: &mut Route,
+    record: &Record,
+    link: &Link,
+    own: &HostLink,
+    log: &Log,
+) -> Result<(), Error> {
+    let now = mac::own(on_host, link)?;
+    let settled = match own.mac.filter(|mac| now.mac != Some(*mac)) {
+        Some(mac) => own_mac(host, on_host, record, &now, mac, log),
+        None => Ok(()),
     };
-    let link = now(on_host)?;
-    if let Some(mac) = own.mac.filter(|mac| link.mac != Some(*mac))
-        && let set = on_host.set_mac(index, mac)
-        && let Err(refused) = log.change(format_args!("set {}: address {mac}", link.name), set)
-    {
-        // igbvf takes over what its PF has assigned when it comes up, and refuses anything else.
-        let set = on_host.set_up(index);
-        log.change(format_args!("set {}: up, for its MAC", link.name), set)?;
-        let taken_over = now(on_host)?.mac == Some(mac);
-        if !own.up {
-            on_host.set_down(index)?;
-        }
-        return if taken_over { Ok(()) } else { Err(refused.into()) };
+    if own.up && !mac::own(on_host, link)?.up {
+        let set = on_host.set_up(link.index);
+        log.change(format_args!("set {}: up", now.name), set)?;
     }
-    if own.up && !link.up {
-        on_host.set_up(index)?;
+    settled
+}
+
+fn own_mac(
+    host: &Host,
+    on_host: &mut Route,
+    record: &Record,
+    link: &Link,
+    mac: Mac,
+    log: &Log,
+) -> Result<(), Error> {
+    let by_pf = match &record.before {
+        Some(before) => Some((pf_index(host, on_host, record)?, before)),
+        None => None,
+    };
+    let pf = by_pf.map(|(pf, before)| (pf, before.index));
+    let assignment = mac::ask(on_host, pf, link, mac, log);
+    if let (Assignment::Lifted, Some((pf, before))) = (assignment, by_pf) {
+        let change = VfChange { mac: Some(before.mac), ..VfChange::default() };
+        set(on_host, pf, record, change, log)?;
     }
-    Ok(())
+    let now = mac::own(on_host, link)?;
+    mac::settle(on_host, &now, mac, log)
 }
 
 /// What of `record` the VF does not have any more.

@@ -1,0 +1,148 @@
+//! The plugin `nv-ipam` on its own.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::bed::{Call, block, isolated, nv_ipam};
+
+fn call(verb: &str, container: &str, keys: Value) -> Call {
+    Call::new("nv-ipam", verb, &nv_ipam(keys)).env("CNI_CONTAINERID", container)
+}
+
+fn add(container: &str) -> String {
+    let result = call("ADD", container, json!({})).run().ok();
+    result["ips"][0]["address"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn results_golden() {
+    isolated(|| {
+        block(9);
+        assert_eq!(
+            call("ADD", "c1", json!({})).run().ok(),
+            json!({
+                "cniVersion": "1.1.0",
+                "ips": [{"address": "10.77.0.2/24", "gateway": "10.77.0.1"}],
+            })
+        );
+        assert_eq!(
+            call("ADD", "c1", json!({"cniVersion": "0.4.0"})).run().ok(),
+            json!({
+                "cniVersion": "0.4.0",
+                "ips": [{"version": "4", "address": "10.77.0.2/24", "gateway": "10.77.0.1"}],
+                "dns": {},
+            })
+        );
+        assert_eq!(
+            call("ADD", "c1", json!({"cniVersion": "0.2.0"})).run().ok(),
+            json!({
+                "cniVersion": "0.2.0",
+                "ip4": {"ip": "10.77.0.2/24", "gateway": "10.77.0.1"},
+                "dns": {},
+            })
+        );
+    });
+}
+
+#[test]
+fn a_repeated_add_gives_the_same_and_a_repeated_del_nothing() {
+    isolated(|| {
+        block(9);
+        let first = add("c1");
+        assert_eq!(add("c1"), first);
+        assert_ne!(add("c2"), first);
+        for _ in 0..2 {
+            assert_eq!(call("DEL", "c1", json!({})).run().ok(), Value::Null);
+        }
+        // DEL needs neither the pool nor a config that makes sense.
+        let config = json!({"cniVersion": "1.0.0", "name": "other", "ipam": {"type": "nv-ipam"}});
+        std::fs::remove_file("/var/lib/railhead/blocks/ippool/blue.json").unwrap();
+        let del = Call::new("nv-ipam", "DEL", &config).env("CNI_CONTAINERID", "c2");
+        assert_eq!(del.env("CNI_NETNS", "").run().ok(), Value::Null);
+    });
+}
+
+#[test]
+fn a_full_block_says_so() {
+    isolated(|| {
+        block(3);
+        let (one, two) = (add("c1"), add("c2"));
+        assert_ne!(one, two);
+        let error = call("ADD", "c3", json!({})).run().error(11);
+        assert!(error.contains("ippool/blue"), "{error}");
+        call("DEL", "c1", json!({})).run().ok();
+        assert_eq!(add("c3"), one);
+    });
+}
+
+#[test]
+fn check_compares_with_the_leases() {
+    isolated(|| {
+        block(9);
+        let result = call("ADD", "c1", json!({})).run().ok();
+        let check = |result: &Value| call("CHECK", "c1", json!({"prevResult": result})).run();
+        assert_eq!(check(&result).ok(), Value::Null);
+        let mut other = result.clone();
+        other["ips"][0]["address"] = json!("10.77.0.9/24");
+        check(&other).error(999);
+        call("DEL", "c1", json!({})).run().ok();
+        check(&result).error(3);
+    });
+}
+
+#[test]
+fn gc_keeps_what_is_valid_and_what_is_anothers() {
+    isolated(|| {
+        block(9);
+        let (kept, freed) = (add("c1"), add("c2"));
+        let other = call("ADD", "c3", json!({"name": "red"})).run().ok();
+        let gc = |keys: Value| assert_eq!(call("GC", "unused", keys).run().ok(), Value::Null);
+        gc(json!({}));
+        assert_eq!(add("c2"), freed, "without a list nothing is freed");
+        gc(json!({"cni.dev/valid-attachments": [{"containerID": "c1", "ifname": "net1"}]}));
+        assert_eq!(add("c1"), kept);
+        assert_eq!(call("ADD", "c3", json!({"name": "red"})).run().ok(), other);
+        let prev = json!({"prevResult": {"cniVersion": "1.1.0", "ips": [{"address": freed}]}});
+        call("CHECK", "c2", prev).run().error(3);
+    });
+}
+
+#[test]
+fn all_at_once_get_different_addresses() {
+    isolated(|| {
+        block(60);
+        let children: Vec<_> =
+            (0..40).map(|number| call("ADD", &format!("c{number}"), json!({})).start()).collect();
+        let addresses: BTreeSet<String> = children
+            .into_iter()
+            .map(|child| {
+                let output = child.wait_with_output().unwrap();
+                let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+                result["ips"][0]["address"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(addresses.len(), 40);
+    });
+}
+
+/// Killed at any moment, an ADD holds one address or none, and DEL frees it.
+#[test]
+fn kills_leave_nothing_that_del_does_not_free() {
+    isolated(|| {
+        block(3);
+        for round in 0..150u64 {
+            let container = format!("c{round}");
+            let mut child = call("ADD", &container, json!({})).start();
+            // From before it has begun to after it has ended.
+            thread::sleep(Duration::from_micros(round * 20));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            call("DEL", &container, json!({})).run().ok();
+        }
+        let both = BTreeSet::from([add("x"), add("y")]);
+        assert_eq!(both.len(), 2, "both addresses of the block are free");
+    });
+}

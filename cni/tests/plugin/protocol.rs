@@ -1,0 +1,197 @@
+//! CNI specification 1.1.0, sections 2 and 5, on both plugins.
+
+use serde_json::{Value, json};
+
+use crate::bed::{Call, isolated, nv_ipam, sriov};
+
+const PLUGINS: [&str; 2] = ["sriov", "nv-ipam"];
+const ALL: [&str; 5] = ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH", "CNI_ARGS"];
+
+#[test]
+fn version_needs_nothing_and_names_all_versions() {
+    isolated(|| {
+        for plugin in PLUGINS {
+            let call = Call::new(plugin, "VERSION", &json!({})).without(&ALL).stdin(b"");
+            assert_eq!(
+                call.run().ok(),
+                json!({
+                    "cniVersion": "1.1.0",
+                    "supportedVersions": ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"],
+                })
+            );
+        }
+    });
+}
+
+#[test]
+fn version_does_not_wait_for_stdin() {
+    isolated(|| {
+        let (mut child, stdin) = Call::new("sriov", "VERSION", &json!({})).start_with_open_stdin();
+        assert!(child.wait().unwrap().success());
+        drop(stdin);
+    });
+}
+
+#[test]
+fn without_a_command_it_tells_what_it_is() {
+    isolated(|| {
+        let reply = Call::new("sriov", "", &json!({})).run();
+        assert_eq!((reply.status, &reply.document), (Some(0), &Value::Null));
+        assert!(reply.stderr.contains("0.1.0, 0.2.0"), "{}", reply.stderr);
+    });
+}
+
+#[test]
+fn every_missing_variable_is_named() {
+    isolated(|| {
+        for plugin in PLUGINS {
+            for (verb, needed) in [
+                ("ADD", &ALL[..4]),
+                ("CHECK", &ALL[..4]),
+                ("DEL", &["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"][..]),
+                ("STATUS", &["CNI_PATH"]),
+                ("GC", &["CNI_PATH"]),
+            ] {
+                let all = Call::new(plugin, verb, &json!({})).without(&ALL).run().error(4);
+                let expected = format!("required env variables [{}] missing ", needed.join(","));
+                assert_eq!(all, expected, "{verb}");
+                for name in needed {
+                    let one = Call::new(plugin, verb, &json!({})).without(&[name]).run().error(4);
+                    assert_eq!(one, format!("required env variables [{name}] missing "), "{verb}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_wrong_with_a_variable_is_told() {
+    isolated(|| {
+        for (name, value) in [
+            ("CNI_COMMAND", "add"),
+            ("CNI_COMMAND", "FOO"),
+            ("CNI_CONTAINERID", "../x"),
+            ("CNI_IFNAME", "a/b"),
+            ("CNI_IFNAME", "1234567890123456"),
+            ("CNI_ARGS", "a=b=c"),
+            ("CNI_ARGS", "UNKNOWN=1"),
+        ] {
+            let call = Call::new("sriov", "ADD", &sriov(json!({}))).env(name, value);
+            let error = call.run().error(4);
+            let word = value.split('=').next().unwrap();
+            assert!(error.contains(word), "{name}={value}: {error}");
+        }
+    });
+}
+
+#[test]
+fn stdin_that_is_no_config_is_code_6() {
+    isolated(|| {
+        for plugin in PLUGINS {
+            for stdin in ["", "{", "[]", "{\"cniVersion\":5}", "\0", "nul"] {
+                for verb in ["ADD", "DEL", "CHECK", "STATUS", "GC"] {
+                    let call = Call::new(plugin, verb, &json!({})).stdin(stdin.as_bytes());
+                    call.run().error(6);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn names_and_versions_are_checked() {
+    isolated(|| {
+        for plugin in PLUGINS {
+            for (config, code) in [
+                (json!({"cniVersion": "1.0.0"}), 7),
+                (json!({"cniVersion": "1.0.0", "name": "../x"}), 7),
+                (json!({"cniVersion": "1.2.0", "name": "n"}), 1),
+                (json!({"cniVersion": "1.0", "name": "n"}), 1),
+            ] {
+                Call::new(plugin, "ADD", &config).run().error(code);
+            }
+            for (verb, version) in [("CHECK", "0.3.1"), ("STATUS", "1.0.0"), ("GC", "1.0.0")] {
+                let config = json!({"cniVersion": version, "name": "n"});
+                let error = Call::new(plugin, verb, &config).run().error(1);
+                assert!(error.contains(verb) && error.contains(version), "{error}");
+            }
+            let config = json!({"cniVersion": "1.0.0", "name": "n", "prevResult": null});
+            let error = Call::new(plugin, "CHECK", &config).run().error(7);
+            assert!(error.contains("prevResult"), "{error}");
+        }
+    });
+}
+
+#[test]
+fn an_error_speaks_the_callers_version() {
+    isolated(|| {
+        for version in ["0.1.0", "0.4.0", "1.0.0"] {
+            let config = sriov(json!({"cniVersion": version, "vlan": 9999}));
+            let reply = Call::new("sriov", "ADD", &config).run();
+            assert_eq!(
+                reply.document,
+                json!({
+                    "cniVersion": version, "code": 7,
+                    "msg": "invalid config: vlan: 9999: must be between 0 and 4094",
+                })
+            );
+        }
+    });
+}
+
+#[test]
+fn logs_go_to_stderr_and_never_to_stdout() {
+    isolated(|| {
+        let config = sriov(json!({"logLevel": "debug", "max-tx-rate": 1}));
+        let reply = Call::new("sriov", "ADD", &config).run();
+        assert!(reply.stderr.contains("did you mean \\\"max_tx_rate\\\""), "{}", reply.stderr);
+        for line in reply.stderr.lines() {
+            assert!(line.starts_with("time=2") && line.contains(" plugin=sriov msg=\""), "{line}");
+        }
+        let file = "/var/log/sriov.log";
+        let config = sriov(json!({"logFile": file}));
+        let reply = Call::new("sriov", "ADD", &config).run();
+        assert_eq!(reply.stderr, "");
+        reply.error(7);
+        assert!(std::fs::read_to_string(file).unwrap().contains("level=error"));
+    });
+}
+
+#[test]
+fn it_runs_where_hardly_anything_is_left() {
+    isolated(|| {
+        for before in [
+            "exec 2>&-",
+            "ulimit -n 64",
+            "d=$(mktemp -d); cd $d; rmdir $d",
+            "mount -o remount,ro,bind / 2>/dev/null",
+        ] {
+            let error = Call::new("sriov", "ADD", &sriov(json!({}))).after(before).run().error(7);
+            assert!(error.contains("0000:ff:1f.7"), "after {before}: {error}");
+            assert_eq!(
+                Call::new("sriov", "DEL", &sriov(json!({}))).after(before).run().ok(),
+                Value::Null,
+                "after {before}"
+            );
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_a_failure_and_is_taken_back() {
+    isolated(|| {
+        crate::bed::block(2);
+        for _ in 0..3 {
+            let config = nv_ipam(json!({})).to_string();
+            let (mut call, mut stdin) =
+                Call::new("nv-ipam", "ADD", &json!({})).start_with_open_stdin();
+            drop(call.stdout.take());
+            std::io::Write::write_all(&mut stdin, config.as_bytes()).unwrap();
+            drop(stdin);
+            assert_eq!(call.wait().unwrap().code(), Some(1));
+        }
+        // With one address in the block, this one would find none if it were still held.
+        let call = Call::new("nv-ipam", "ADD", &nv_ipam(json!({}))).env("CNI_CONTAINERID", "other");
+        assert_eq!(call.run().ok()["ips"][0]["address"], "10.77.0.2/24");
+    });
+}
