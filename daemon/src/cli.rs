@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::chain::Chain;
 use crate::host::Host;
+use crate::printable::Printable;
 use crate::view::{Format, Output};
 
 pub mod apply;
@@ -142,9 +143,14 @@ fn run(verb: &Verb, context: &mut Context) -> Outcome {
     }
 }
 
-/// Tells what went wrong on standard error; with nobody there to read it, that is lost.
+/// Tells what went wrong on standard error, on one line, with the names of files and objects made
+/// [printable](Printable); with nobody there to read it, that is lost.
 pub fn complain(what: &dyn std::fmt::Display) {
-    writeln!(io::stderr(), "railhead: {what}").ok();
+    complain_to(io::stderr(), what).ok();
+}
+
+fn complain_to(mut to: impl Write, what: &dyn std::fmt::Display) -> io::Result<()> {
+    writeln!(to, "railhead: {}", Printable(what))
 }
 
 #[cfg(test)]
@@ -156,5 +162,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_complaint_plays_tricks_on_a_terminal() {
+        let mut told = Vec::new();
+        complain_to(&mut told, &"the file \u{1b}[2J\n.json is damaged").unwrap();
+        let told = String::from_utf8(told).unwrap();
+        assert_eq!(told, "railhead: the file \\u{1b}[2J\\n.json is damaged\n");
     }
 }
