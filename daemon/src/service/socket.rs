@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
@@ -14,6 +15,12 @@ use super::protocol::{LONGEST, Reply, Request};
 use super::published::{Published, State};
 use crate::host::Host;
 use crate::reconcile::Outcome;
+
+/// How long a client may take to say what it wants: each that says nothing holds an open file.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long to wait after a client could not be accepted.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Listens, for root only. A socket that a killed daemon left is replaced: the host's lock, which
 /// we hold, says that nobody listens on it.
@@ -41,9 +48,10 @@ pub(super) async fn serve(listener: UnixListener, published: Arc<Published>, wan
                     }
                 });
             }
+            // Too many open files, for one: some will be closed.
             Err(error) => {
                 tracing::warn!("accept a client: {error}");
-                return;
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
@@ -52,7 +60,8 @@ pub(super) async fn serve(listener: UnixListener, published: Arc<Published>, wan
 async fn answer(stream: UnixStream, published: &Published, wanted: &Notify) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(LONGEST)).read_line(&mut line).await?;
+    let mut read = BufReader::new(read.take(LONGEST));
+    tokio::time::timeout(PATIENCE, read.read_line(&mut line)).await??;
     match serde_json::from_str(&line) {
         Ok(Request::Status) => {
             let status = published.state.borrow().to_status();
