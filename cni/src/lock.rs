@@ -129,14 +129,9 @@ impl VfLock {
         };
         ipam::durable::make_directory(&root.vf_locks())
             .map_err(|error| failed("make the directory of")(error.source))?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed("open"))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = open(&mut options, &path).map_err(failed("open"))?;
         let file = match file.try_lock() {
             Ok(()) => file,
             Err(TryLockError::Error(source)) => return Err(failed("lock")(source)),
@@ -173,7 +168,7 @@ impl Drop for VfLock {
 pub fn holder(root: &Root, vf: PciAddress) -> Result<Option<Holder>, LockError> {
     let path = path(root, vf);
     let failed = |verb, source| LockError::File { vf, verb, path: path.clone(), source };
-    let file = match File::open(&path) {
+    let file = match open(OpenOptions::new().read(true), &path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed("open", error)),
@@ -182,6 +177,16 @@ pub fn holder(root: &Root, vf: PciAddress) -> Result<Option<Holder>, LockError> 
         Ok(()) => Ok(None),
         Err(TryLockError::WouldBlock) => Ok(Some(read_holder(&file))),
         Err(TryLockError::Error(source)) => Err(failed("try", source)),
+    }
+}
+
+/// Opens a lock file, which is written to: no symbolic link is followed from it to another file,
+/// and nothing that would keep a reader waiting is opened.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a regular file")),
     }
 }
 
@@ -288,6 +293,23 @@ mod tests {
         assert!(take(&root, Purpose::Attach(key("b")), patience).is_err());
         drop(held);
         take(&root, Purpose::Attach(key("c")), Patience::Wait(Duration::from_secs(3600))).unwrap();
+    }
+
+    #[test]
+    fn only_a_regular_file_is_a_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        std::fs::create_dir_all(root.vf_locks()).unwrap();
+        let (other, lock) = (directory.path().join("other"), path(&root, vf()));
+        std::fs::write(&other, "theirs").unwrap();
+        std::os::unix::fs::symlink(&other, &lock).unwrap();
+        assert!(take(&root, Purpose::Attach(key("a")), Patience::None).is_err());
+        assert!(holder(&root, vf()).is_err());
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "theirs");
+        std::fs::remove_file(&lock).unwrap();
+        nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(take(&root, Purpose::Attach(key("a")), Patience::None).is_err());
+        assert!(holder(&root, vf()).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::stamp::Stamp;
 use crate::durable::FileError;
@@ -34,6 +34,8 @@ impl Lock {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
+                // It is written to: no symbolic link leads from it to another file.
+                .custom_flags(OFlag::O_NOFOLLOW.bits())
                 .open(&path)
                 .map_err(FileError::at("open", &path))?;
             let file = wait(file).map_err(FileError::at("lock", &path))?;
