@@ -243,10 +243,10 @@ proptest! {
 #[test]
 fn a_lock_that_leads_elsewhere_is_refused_and_nothing_is_written_there() {
     let scratch = Scratch::new();
-    std::fs::create_dir_all(scratch.store.directory()).unwrap();
-    let other = scratch.store.directory().join("other");
+    let [other, lock] = ["other", "lock"].map(|name| scratch.store.directory().join(name));
     std::fs::write(&other, "theirs").unwrap();
-    std::os::unix::fs::symlink(&other, scratch.store.directory().join("lock")).unwrap();
+    std::fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(&other, &lock).unwrap();
     let error = add(&scratch, "a").unwrap_err();
     assert!(matches!(error, AllocateError::Store(StoreError::File(_))), "{error}");
     assert_eq!(std::fs::read_to_string(&other).unwrap(), "theirs");
