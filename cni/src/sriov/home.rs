@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use conf::IfName;
 use conf::cni::{Code, Error};
 
-use super::Host;
+use super::{Host, restore};
 use crate::attachment::{HostLink, Record};
 use crate::failure::Failures;
 use crate::kernel;
@@ -46,6 +46,11 @@ impl Homecoming<'_> {
             return self.rename(on_host, link, failures);
         }
         if let Some((mut there, link)) = self.search()? {
+            // The move closes it, and igbvf takes over then what its PF has assigned: as its
+            // address, and for good as its permanent one.
+            if let Err(error) = restore::assignment(self.host, on_host, self.record, self.log) {
+                self.log.debug(&error);
+            }
             self.take(on_host, &mut there, &link, failures)?;
         }
         let mut monitor = Monitor::open(&[Topic::Links])?;

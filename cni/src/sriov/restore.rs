@@ -74,6 +74,21 @@ pub(super) fn vf(
     failures.note(outcome);
 }
 
+/// The MAC that the PF had assigned, ahead of [`vf`] and alone.
+///
+/// # Errors
+/// The driver's refusal; [`vf`] tries again and tells.
+pub(super) fn assignment(
+    host: &Host,
+    on_host: &mut Route,
+    record: &Record,
+    log: &Log,
+) -> Result<(), Error> {
+    let (Some(before), Some(_)) = (&record.before, record.change.mac) else { return Ok(()) };
+    let pf = pf_index(host, on_host, record)?;
+    set(on_host, pf, record, VfChange { mac: Some(before.mac), ..VfChange::default() }, log)
+}
+
 fn set(
     on_host: &mut Route,
     pf: u32,
