@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -54,7 +55,9 @@ pub(super) enum Happening {
 impl Session {
     /// Boots a machine with these orders.
     pub(super) fn boot(programs: &Programs, orders: &Orders) -> Result<Self> {
-        let directory = place::lab().join("run").join(std::process::id().to_string());
+        static BOOTS: AtomicU32 = AtomicU32::new(0);
+        let boot = BOOTS.fetch_add(1, Ordering::Relaxed);
+        let directory = place::lab().join("run").join(format!("{}-{boot}", std::process::id()));
         fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
         let image = directory.join("initramfs.cpio");
         image::write(&image, programs, orders)?;

@@ -1,6 +1,9 @@
-//! Runs tests in the machine: one boot serves all, and a test that breaks the machine costs one more.
+//! Runs tests in the machine: one boot serves many, and a test that breaks the machine costs one more.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Result, bail};
 
@@ -9,6 +12,9 @@ use super::place;
 use super::session::{Happening, Session};
 use crate::guest;
 use crate::protocol::Orders;
+
+/// So many machines share the tests. One mostly waits: the kernel sleeps for seconds when VFs come and go.
+const MACHINES: usize = 2;
 
 /// The names of the tests that contain one of `filters`, or all when there is none, but none of `skipped`.
 pub fn select(filters: &[&str], skipped: &[&str]) -> Vec<String> {
@@ -25,16 +31,23 @@ pub fn select(filters: &[&str], skipped: &[&str]) -> Vec<String> {
 pub fn run(names: &[String]) -> Result<bool> {
     place::set_up()?;
     let programs = build::build(Profile::Lab)?;
-    let mut remaining = names.to_vec();
-    let mut tally = Tally::default();
-    println!("\nrunning {} tests in the VM", names.len());
-    while !remaining.is_empty() {
-        let before = remaining.len();
-        boot(&programs, &mut remaining, &mut tally)?;
-        if remaining.len() == before {
-            bail!("the machine did not run a single test");
-        }
-    }
+    let tally = Mutex::new(Tally::default());
+    println!("\nrunning {} tests in the VM, in {MACHINES} of them at once", names.len());
+    thread::scope(|scope| {
+        let machines: Vec<_> = (0..MACHINES)
+            .map(|number| {
+                // Every second test, and not the first half: neighbours are of a kind, and as slow.
+                let share = names.iter().skip(number).step_by(MACHINES).cloned().collect();
+                let (programs, tally) = (&programs, &tally);
+                scope.spawn(move || work_off(programs, share, tally))
+            })
+            .collect();
+        machines.into_iter().try_for_each(|machine| match machine.join() {
+            Ok(outcome) => outcome,
+            Err(panic) => resume_unwind(panic),
+        })
+    })?;
+    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     tally.report();
     Ok(tally.failed.is_empty())
 }
@@ -63,10 +76,23 @@ impl Tally {
     }
 }
 
+/// Boots until all of `remaining` is done.
+fn work_off(programs: &Programs, mut remaining: Vec<String>, tally: &Mutex<Tally>) -> Result<()> {
+    while !remaining.is_empty() {
+        let before = remaining.len();
+        boot(programs, &mut remaining, tally)?;
+        if remaining.len() == before {
+            bail!("the machine did not run a single test");
+        }
+    }
+    Ok(())
+}
+
 /// Boots once and takes off `remaining` what was run.
-fn boot(programs: &Programs, remaining: &mut Vec<String>, tally: &mut Tally) -> Result<()> {
+fn boot(programs: &Programs, remaining: &mut Vec<String>, tally: &Mutex<Tally>) -> Result<()> {
     let mut session = Session::boot(programs, &Orders::Tests(remaining.clone()))?;
     while let Some(happening) = session.next()? {
+        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         match happening {
             Happening::Started { name } => remaining.retain(|other| *other != name),
             Happening::Passed { name, seconds } => {
