@@ -20,7 +20,7 @@ use crate::observe::observe;
 use crate::plan::{Plan, Wish, plan};
 use crate::settings::{self, Loaded, Node, SettingsError};
 use crate::snapshot::{Pf, Snapshot};
-use crate::source::{self, Directory, Inputs, ObjectRef, Objects, SourceError};
+use crate::source::{self, Directory, Inputs, LastGoodError, ObjectRef, Objects, SourceError};
 
 /// What is and what should be.
 #[derive(Debug, Clone)]
@@ -57,6 +57,12 @@ pub enum SituationError {
     /// There are no objects.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Neither the objects in force nor the last good ones can be used.
+    #[error(
+        "there are objects that cannot be used, and the last good ones cannot either: mend the \
+         objects, which `railhead apply -f` on them checks"
+    )]
+    NothingGood(#[source] LastGoodError),
     /// The journal cannot be read: nobody knows what railhead answers for.
     #[error("read the journal")]
     Journal(#[source] std::io::Error),
@@ -73,23 +79,24 @@ impl Written {
     pub fn read(host: &Host) -> Result<Self, SituationError> {
         let loaded = settings::load(host.root())?;
         let objects = Directory::at(host.root().objects()).read()?;
-        Ok(Self { loaded, objects: objects.keeping(&last_good(host)) })
+        Ok(Self { loaded, objects: keeping(host, objects)? })
     }
 
     /// The settings in force, with `objects` in the place of those in force.
     pub fn with(host: &Host, objects: Objects) -> Result<Self, SituationError> {
         let loaded = settings::load(host.root())?;
-        Ok(Self { loaded, objects: objects.keeping(&last_good(host)) })
+        Ok(Self { loaded, objects: keeping(host, objects)? })
     }
 }
 
-/// The last objects that could be used. They only help to get over a typo: without them goes what
-/// is there.
-fn last_good(host: &Host) -> Objects {
-    source::load_last_good(host.root()).unwrap_or_else(|error| {
-        tracing::warn!("{}", crate::chain::Chain(&error));
-        Objects::default()
-    })
+/// `objects`, with the last good ones in the place of those that cannot be used. When neither can,
+/// nobody knows what is wished for, and what is there must not go for that.
+fn keeping(host: &Host, objects: Objects) -> Result<Objects, SituationError> {
+    if objects.problems.is_empty() {
+        return Ok(objects);
+    }
+    let last = source::load_last_good(host.root()).map_err(SituationError::NothingGood)?;
+    Ok(objects.keeping(&last))
 }
 
 impl Situation {
