@@ -53,13 +53,19 @@ macro_rules! text {
 text!(
     /// A network interface's name, as the kernel accepts it (`dev_valid_name`, net/core/dev.c).
     ///
-    /// `%` is refused as well: the kernel would take it as a pattern and choose a number.
+    /// `%` is refused as well: the kernel would take it as a pattern and choose a number. So are
+    /// `all` and `default`, which are no interface's under `/proc/sys/net`
+    /// (`devinet_sysctl_register`, net/ipv4/devinet.c): the kernel answers EINVAL when
+    /// a rename is half done.
     IfName,
     |text| {
         let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | ':' | '%');
-        (1..=15).contains(&text.len()) && text != "." && text != ".." && text.chars().all(plain)
+        (1..=15).contains(&text.len())
+            && !matches!(text, "." | ".." | "all" | "default")
+            && text.chars().all(plain)
     },
-    "must be an interface name: 1 to 15 printable characters without '/', ':', '%' or blanks"
+    "must be an interface name: 1 to 15 printable characters without '/', ':', '%' or blanks, \
+     other than all and default"
 );
 
 text!(
@@ -151,7 +157,9 @@ mod tests {
         for good in ["eth0", "net1", "enp1s0f0v3", "a.b-c_d", "123456789012345"] {
             assert!(good.parse::<IfName>().is_ok(), "{good}");
         }
-        for bad in ["", ".", "..", "a/b", "a:b", "a b", "net%d", "1234567890123456", "ü"] {
+        for bad in
+            ["", ".", "..", "a/b", "a:b", "a b", "net%d", "1234567890123456", "ü", "all", "default"]
+        {
             assert!(bad.parse::<IfName>().is_err(), "{bad}");
         }
     }
