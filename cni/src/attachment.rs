@@ -88,8 +88,9 @@ pub struct HostLink {
     pub index: u32,
     /// Its name.
     pub name: String,
-    /// Its other names.
-    pub altnames: Vec<String>,
+    /// Its other names; absent when they are not known, and left alone then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub altnames: Option<Vec<String>>,
     /// Its address.
     pub mac: Option<Mac>,
     /// Its MTU, bytes.
@@ -107,7 +108,7 @@ impl From<&Link> for HostLink {
         Self {
             index: link.index,
             name: link.name.clone(),
-            altnames: link.altnames.clone(),
+            altnames: Some(link.altnames.clone()),
             mac: link.mac,
             mtu: link.mtu,
             up: link.up,

@@ -28,6 +28,7 @@ mod observe;
 mod release;
 mod restore;
 mod status;
+mod upstream;
 mod wish;
 
 use std::path::Path;

@@ -20,7 +20,7 @@ fn record() -> Record {
         link: Some(HostLink {
             index: 7,
             name: "eth2".into(),
-            altnames: vec!["enp1s0v1".into()],
+            altnames: Some(vec!["enp1s0v1".into()]),
             mac: Some("02:00:00:00:00:01".parse().unwrap()),
             mtu: 1500,
             up: false,

@@ -67,7 +67,9 @@ impl Homecoming<'_> {
     /// The netdev, if it is on the host: by its old index, else by what sysfs says of the VF.
     fn find(&self, on_host: &mut Route) -> Result<Option<Link>, kernel::Error> {
         let vf = self.record.vf;
-        if let Some(link) = on_host.link_by_index(self.own.index)?
+        // An attachment of sriov-cni's does not know its index.
+        if self.own.index != 0
+            && let Some(link) = on_host.link_by_index(self.own.index)?
             && link.pci() == Some(vf)
         {
             return Ok(Some(link));

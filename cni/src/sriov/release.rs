@@ -22,7 +22,7 @@ use ipam::nv_ipam::store_error;
 use ipam::{AttachmentKey, WriteTxn};
 
 use super::home::Homecoming;
-use super::{Host, addresses, claim, device_info, restore};
+use super::{Host, addresses, claim, device_info, restore, upstream};
 use crate::attachment::{ForeignIpam, HostLink, Ipam, Record, State};
 use crate::failure::Failures;
 use crate::kernel::link::Link;
@@ -44,7 +44,11 @@ pub(super) fn del(
     key: &AttachmentKey,
     netns: Option<&Path>,
 ) -> Result<(), Error> {
-    let Some(record) = find(host, key)? else { return unknown(host, call, key, netns) };
+    let mut record = find(host, key)?;
+    if record.is_none() && upstream::import(host, call, key, netns)? {
+        record = find(host, key)?;
+    }
+    let Some(record) = record else { return unknown(host, call, key, netns) };
     let purpose = Purpose::Release(key.clone());
     let lock = VfLock::take(&host.root, record.vf, purpose, Patience::Wait(PATIENCE))?;
     // Whoever held the lock may have finished the job.

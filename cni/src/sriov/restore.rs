@@ -37,11 +37,12 @@ pub(super) fn link(
         let set = on_host.set_mtu(index, mtu);
         failures.note(log.change(format_args!("set {name}: mtu {mtu}"), set));
     }
-    for altname in now.altnames.iter().filter(|altname| !own.altnames.contains(altname)) {
+    let Some(altnames) = &own.altnames else { return };
+    for altname in now.altnames.iter().filter(|altname| !altnames.contains(altname)) {
         let removed = on_host.remove_altname(index, altname);
         failures.note(log.change(format_args!("remove {name}: altname {altname}"), removed));
     }
-    for altname in own.altnames.iter().filter(|altname| !now.altnames.contains(altname)) {
+    for altname in altnames.iter().filter(|altname| !now.altnames.contains(altname)) {
         let added = on_host.add_altname(index, altname);
         failures.note(log.change(format_args!("add {name}: altname {altname}"), added));
     }
@@ -74,7 +75,8 @@ pub(super) fn vf(
     failures.note(outcome);
 }
 
-/// The MAC that the PF had assigned, ahead of [`vf`] and alone.
+/// The MAC that the PF had assigned, and trust, ahead of [`vf`]: a VF that is closed takes that
+/// MAC over, unless it is trusted and insists on its own.
 ///
 /// # Errors
 /// The driver's refusal; [`vf`] tries again and tells.
@@ -86,7 +88,8 @@ pub(super) fn assignment(
 ) -> Result<(), Error> {
     let (Some(before), Some(_)) = (&record.before, record.change.mac) else { return Ok(()) };
     let pf = pf_index(host, on_host, record)?;
-    set(on_host, pf, record, VfChange { mac: Some(before.mac), ..VfChange::default() }, log)
+    let trust = record.applied().trust.and(before.trust);
+    set(on_host, pf, record, VfChange { mac: Some(before.mac), trust, ..VfChange::default() }, log)
 }
 
 fn set(

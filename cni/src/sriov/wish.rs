@@ -44,23 +44,9 @@ impl Wish {
         !self.change(&unread(VfIndex(0))).is_empty()
     }
 
-    /// What is asked for of the VF as its PF has it. Of the two rates, which the kernel only
-    /// takes together, one that is not asked for stays as it is.
+    /// What is asked for of the VF as its PF has it.
     pub(super) fn change(&self, now: &VfConfig) -> VfChange {
-        let conf = &self.conf;
-        let rate = conf.min_tx_rate.is_some() || conf.max_tx_rate.is_some();
-        VfChange {
-            mac: conf.mac,
-            vlan: conf.vlan.map(|vlan| (vlan.id, vlan.qos, vlan.proto)),
-            rate: rate.then(|| {
-                let (least, most) = now.rate();
-                (conf.min_tx_rate.unwrap_or(least), conf.max_tx_rate.unwrap_or(most))
-            }),
-            spoofchk: conf.spoofchk,
-            link_state: conf.link_state,
-            trust: conf.trust,
-            ..VfChange::default()
-        }
+        change(&self.conf, now)
     }
 
     /// Refuses an MTU that the link cannot have, before it is moved.
@@ -78,6 +64,24 @@ impl Wish {
                 self.vf
             ),
         ))
+    }
+}
+
+/// What a config asks for of the VF as its PF has it. Of the two rates, which the kernel only takes
+/// together, one that is not asked for stays as it is.
+pub(super) fn change(conf: &SriovConf, now: &VfConfig) -> VfChange {
+    let rate = conf.min_tx_rate.is_some() || conf.max_tx_rate.is_some();
+    VfChange {
+        mac: conf.mac,
+        vlan: conf.vlan.map(|vlan| (vlan.id, vlan.qos, vlan.proto)),
+        rate: rate.then(|| {
+            let (least, most) = now.rate();
+            (conf.min_tx_rate.unwrap_or(least), conf.max_tx_rate.unwrap_or(most))
+        }),
+        spoofchk: conf.spoofchk,
+        link_state: conf.link_state,
+        trust: conf.trust,
+        ..VfChange::default()
     }
 }
 
