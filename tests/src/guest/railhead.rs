@@ -44,10 +44,12 @@ impl Daemon {
     #[track_caller]
     pub fn start_under(line: &str) -> Self {
         let mut running = Program::new("railhead daemon").under(line).start();
-        let socket = std::path::Path::new("/run/railhead/daemon.sock");
-        wait_for("the daemon's socket", || {
+        // A daemon that was killed leaves its socket behind, so that to see it is not enough.
+        let answers =
+            || std::os::unix::net::UnixStream::connect("/run/railhead/daemon.sock").is_ok();
+        wait_for("the daemon to listen", || {
             assert!(running.is_alive(), "the daemon ended");
-            socket.exists().then_some(())
+            answers().then_some(())
         });
         Self { running }
     }

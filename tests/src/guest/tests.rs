@@ -2,10 +2,14 @@
 
 use super::Test;
 
+mod daemon;
 mod demo;
 mod lab;
 
 /// Every test there is. Those of the lab itself come first: when they fail, nothing else means anything.
 pub fn all() -> impl Iterator<Item = &'static Test> {
-    [lab::TESTS, demo::TESTS].into_iter().flatten()
+    [lab::TESTS, demo::TESTS]
+        .into_iter()
+        .chain(daemon::TESTS.iter().copied())
+        .flatten()
 }

@@ -1,0 +1,89 @@
+//! `railhead` on real NICs: what policies become, and what becomes of the NICs when policies go.
+//!
+//! That a PF is exactly as it was found after its policy is gone is not asserted here: the runner compares the
+//! whole machine after every test.
+
+use crate::guest::Test;
+use crate::guest::host::{Pf, Vf, link};
+use crate::guest::program::Output;
+use crate::guest::railhead::{OBJECTS, object, railhead, settings};
+use crate::guest::wait::wait_for;
+
+mod crash;
+mod drift;
+mod policy;
+mod service;
+mod users;
+
+pub(super) const TESTS: &[&[Test]] =
+    &[policy::TESTS, users::TESTS, drift::TESTS, service::TESTS, crash::TESTS];
+
+/// Puts a policy for `num_vfs` VFs of the PFs named in `pf_names` (as YAML, with ranges) in force; `more` are
+/// further lines of its spec, indented by two.
+fn put_policy(name: &str, pf_names: &str, num_vfs: u16, more: &str) {
+    settings("nodeName: node-a\n");
+    let yaml = format!(
+        "apiVersion: sriovnetwork.openshift.io/v1
+kind: SriovNetworkNodePolicy
+metadata: {{name: {name}}}
+spec:
+  nodeSelector: {{}}
+  resourceName: {name}
+  numVfs: {num_vfs}
+  nicSelector: {{pfNames: [{pf_names}]}}
+{more}"
+    );
+    object(&format!("{name}.yaml"), &yaml);
+}
+
+/// Takes a policy away.
+fn drop_policy(name: &str) {
+    std::fs::remove_file(format!("{OBJECTS}/{name}.yaml")).expect("remove the policy");
+}
+
+/// Takes a policy away and brings the host to that.
+fn undo(name: &str) {
+    drop_policy(name);
+    railhead("apply").ok();
+}
+
+/// Takes a policy away under a running daemon, and waits until that has undone it.
+fn drop_and_wait(name: &str) {
+    drop_policy(name);
+    wait_for("the daemon to undo it all", || {
+        (railhead("plan --exit-code").status == 0).then_some(())
+    });
+}
+
+/// That there is nothing to do.
+#[track_caller]
+fn assert_in_force() {
+    let plan: Output = railhead("plan --exit-code").ok();
+    assert!(plan.stdout.contains("Nothing to do"), "{plan}");
+}
+
+/// The drivers of all VFs.
+fn drivers(pf: &Pf) -> Vec<String> {
+    pf.vfs().iter().map(|vf| vf.driver().unwrap_or_default()).collect()
+}
+
+/// The MAC that the PF has assigned to a VF.
+fn admin_mac(vf: &Vf) -> String {
+    vf.info()["address"].as_str().expect("an address").to_owned()
+}
+
+/// The MAC of a VF's own network interface.
+fn own_mac(vf: &Vf) -> String {
+    link(&vf.wait_for_netdev())["address"].as_str().expect("an address").to_owned()
+}
+
+/// The MTU of a network interface.
+fn mtu(netdev: &str) -> u64 {
+    link(netdev)["mtu"].as_u64().expect("a number")
+}
+
+/// Whether a network interface is set up.
+fn is_up(netdev: &str) -> bool {
+    let link = link(netdev);
+    link["flags"].as_array().expect("flags").iter().any(|flag| flag == "UP")
+}

@@ -1,0 +1,55 @@
+//! SIGKILL in the middle: whoever comes next finishes, or undoes.
+
+use std::time::Duration;
+
+use super::{assert_in_force, drivers, put_policy, undo};
+use crate::guest::Test;
+use crate::guest::host::pf;
+use crate::guest::program::Program;
+use crate::guest::railhead::railhead;
+
+pub(super) const TESTS: &[Test] = &[
+    ("daemon::crash::a_killed_apply_is_finished_by_the_next", a_killed_apply_is_finished),
+    ("daemon::crash::a_killed_apply_can_be_undone", a_killed_apply_can_be_undone),
+];
+
+fn put() {
+    put_policy("net", "enp1s0#0-1", 4, "  mtu: 4000\n");
+    put_policy("vms", "enp1s0#2-3", 4, "  deviceType: vfio-pci\n");
+}
+
+/// Kills an apply after `millis`. The children of a write that is under way end on their own.
+fn killed_after(millis: u64) {
+    let apply = Program::new("railhead apply").start();
+    std::thread::sleep(Duration::from_millis(millis));
+    drop(apply);
+}
+
+/// From before the first step to after the last, at moments that hit all kinds of steps.
+const MOMENTS: [u64; 10] = [20, 60, 120, 250, 500, 900, 1300, 1700, 2200, 3000];
+
+fn a_killed_apply_is_finished() {
+    for moment in MOMENTS {
+        put();
+        killed_after(moment);
+        railhead("apply").ok();
+        assert_in_force();
+        assert_eq!(drivers(&pf(0)), ["igbvf", "igbvf", "vfio-pci", "vfio-pci"], "{moment} ms");
+        std::fs::remove_file("/etc/railhead/objects/vms.yaml").expect("remove a policy");
+        undo("net");
+        assert_eq!(pf(0).num_vfs(), 0, "{moment} ms");
+    }
+}
+
+fn a_killed_apply_can_be_undone() {
+    for moment in MOMENTS {
+        put();
+        killed_after(moment);
+        std::fs::remove_file("/etc/railhead/objects/vms.yaml").expect("remove a policy");
+        undo("net");
+        let pf = pf(0);
+        assert_eq!(pf.num_vfs(), 0, "{moment} ms");
+        assert_eq!(pf.attribute("sriov_drivers_autoprobe"), "1", "{moment} ms");
+        assert_eq!((super::mtu(&pf.name), super::is_up(&pf.name)), (1500, false), "{moment} ms");
+    }
+}

@@ -1,0 +1,71 @@
+//! What somebody changes by hand is put back by the running daemon, as long as nobody is disturbed.
+
+use super::{admin_mac, drivers, drop_and_wait, is_up, mtu, own_mac, put_policy};
+use crate::guest::Test;
+use crate::guest::host::{Pf, pf, write};
+use crate::guest::pod::Pod;
+use crate::guest::program::run;
+use crate::guest::railhead::Daemon;
+use crate::guest::wait::wait_for;
+
+pub(super) const TESTS: &[Test] = &[
+    ("daemon::drift::is_repaired", is_repaired),
+    ("daemon::drift::a_pod_may_do_what_it_likes_with_its_vf", a_pod_may_do_what_it_likes),
+];
+
+fn vfs_are_there(pf: &Pf, count: u16) {
+    wait_for(&format!("{count} VFs with a network interface"), || {
+        let vfs = pf.vfs();
+        let ready = vfs.iter().all(|vf| vf.netdev().is_some());
+        (vfs.len() == usize::from(count) && ready).then_some(())
+    });
+}
+
+fn is_repaired() {
+    let daemon = Daemon::start();
+    put_policy("net", "enp1s0", 2, "  mtu: 4000\n");
+    let pf = pf(0);
+    vfs_are_there(&pf, 2);
+    wait_for("the MTU of the VFs", || (mtu(&pf.vfs()[1].netdev()?) == 4000).then_some(()));
+    let mac = admin_mac(&pf.vfs()[1]);
+
+    let vf = pf.vfs().remove(1);
+    write(&format!("/sys/bus/pci/devices/{}/driver/unbind", vf.address), &vf.address);
+    wait_for("the VF's driver", || (drivers(&pf) == ["igbvf", "igbvf"]).then_some(()));
+    assert_eq!((admin_mac(&vf), own_mac(&vf)), (mac.clone(), mac.clone()));
+
+    run("ip link set enp1s0 down").ok();
+    wait_for("the PF's link", || is_up("enp1s0").then_some(()));
+    run("ip link set enp1s0 mtu 1500").ok();
+    wait_for("the PF's MTU", || (mtu("enp1s0") == 4000).then_some(()));
+
+    pf.remove_vfs();
+    vfs_are_there(&pf, 2);
+    assert_eq!(own_mac(&pf.vfs()[1]), mac);
+
+    drop_and_wait("net");
+    daemon.stop().ok();
+}
+
+fn a_pod_may_do_what_it_likes() {
+    let daemon = Daemon::start();
+    put_policy("net", "enp1s0", 2, "  mtu: 4000\n");
+    let pf = pf(0);
+    vfs_are_there(&pf, 2);
+    let netdev = pf.vfs()[0].wait_for_netdev();
+    wait_for("the VF's MTU", || (mtu(&netdev) == 4000).then_some(()));
+    let pod = Pod::new("pod");
+    run(&format!("ip link set {netdev} netns pod")).ok();
+    pod.run(&format!("ip link set {netdev} mtu 1400 up")).ok();
+    // Something else that has to be repaired, so that the daemon has looked for sure.
+    let vf = &pf.vfs()[1];
+    write(&format!("/sys/bus/pci/devices/{}/driver/unbind", vf.address), &vf.address);
+    vf.wait_for_netdev();
+    assert_eq!(pod.link(&netdev)["mtu"], 1400);
+    drop(pod);
+    wait_for("the VF to come home with its MTU", || {
+        (mtu(&pf.vfs()[0].netdev()?) == 4000).then_some(())
+    });
+    drop_and_wait("net");
+    daemon.stop().ok();
+}

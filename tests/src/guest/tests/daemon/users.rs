@@ -1,0 +1,108 @@
+//! VFs in use are left alone, and their users named.
+
+use super::{drivers, put_policy, undo};
+use crate::guest::Test;
+use crate::guest::host::pf;
+use crate::guest::pod::Pod;
+use crate::guest::program::{Program, run};
+use crate::guest::railhead::railhead;
+use crate::guest::wait::wait_for;
+
+pub(super) const TESTS: &[Test] = &[
+    ("daemon::users::a_vf_in_another_namespace", a_vf_in_another_namespace),
+    ("daemon::users::a_process_with_the_vfio_group", a_process_with_the_vfio_group),
+    ("daemon::users::foreign_vfs_in_use", foreign_vfs_in_use),
+    ("daemon::users::the_default_route", the_default_route),
+];
+
+fn a_vf_in_another_namespace() {
+    put_policy("net", "enp1s0", 2, "");
+    railhead("apply").ok();
+    let pf = pf(0);
+    let netdev = pf.vfs()[0].wait_for_netdev();
+    let pod = Pod::new("pod");
+    run(&format!("ip link set {netdev} netns pod")).ok();
+
+    put_policy("net", "enp1s0", 4, "");
+    let waits = railhead("apply").failed_with(1);
+    assert!(waits.stdout.contains("VF 0 (another network namespace)"), "{waits}");
+    assert_eq!((pf.num_vfs(), pod.links()), (2, vec![netdev]));
+    railhead("plan").ok();
+
+    drop(pod);
+    pf.vfs()[0].wait_for_netdev();
+    railhead("apply").ok();
+    assert_eq!(pf.num_vfs(), 4);
+    undo("net");
+}
+
+fn a_process_with_the_vfio_group() {
+    put_policy("vms", "enp1s0", 1, "  deviceType: vfio-pci\n");
+    railhead("apply").ok();
+    let vf = &pf(0).vfs()[0];
+    let hold = format!("exec 3<>/dev/vfio/{}; exec sleep 1000", vf.iommu_group());
+    let holder = Program::new("bash -c").arg(hold).start();
+    let waits = wait_for("the process to be found", || {
+        put_policy("vms", "enp1s0", 1, "");
+        let applied = railhead("apply");
+        let found = applied.stdout.contains("VF 0 (process");
+        // A group that was not held yet lets the VF go: bind it again.
+        if !found {
+            put_policy("vms", "enp1s0", 1, "  deviceType: vfio-pci\n");
+            railhead("apply");
+        }
+        found.then_some(applied)
+    });
+    assert!(waits.stdout.contains("(sleep)") || waits.stdout.contains("(bash)"), "{waits}");
+    assert_eq!(drivers(&pf(0)), ["vfio-pci"]);
+    drop(holder);
+    wait_for("the group to be free", || (railhead("apply").status == 0).then_some(()));
+    assert_eq!(drivers(&pf(0)), ["igbvf"]);
+    undo("vms");
+}
+
+fn foreign_vfs_in_use() {
+    let pf = pf(0);
+    let netdev = pf.make_vfs(2)[1].wait_for_netdev();
+    let pod = Pod::new("pod");
+    run(&format!("ip link set {netdev} netns pod")).ok();
+    put_policy("net", "enp1s0", 3, "");
+    let refused = railhead("apply").failed_with(1);
+    assert!(refused.stdout.contains("somebody else made 2 VFs and 3 are wished"), "{refused}");
+    assert_eq!((pf.num_vfs(), pod.links()), (2, vec![netdev]));
+    std::fs::remove_file("/etc/railhead/objects/net.yaml").expect("remove a policy");
+    drop(pod);
+    railhead("apply").ok();
+    assert_eq!(pf.num_vfs(), 2);
+    pf.vfs()[1].wait_for_netdev();
+    pf.remove_vfs();
+}
+
+/// Directly, and below a VLAN on a bridge.
+fn the_default_route() {
+    put_policy("net", "enp1s0", 2, "");
+    run("ip link set enp1s0 up").ok();
+    run("ip addr add 192.0.2.1/24 dev enp1s0").ok();
+    run("ip route add default via 192.0.2.254").ok();
+    let guarded = railhead("apply").failed_with(1);
+    assert!(guarded.stdout.contains("it carries the default route"), "{guarded}");
+    assert_eq!(pf(0).num_vfs(), 0);
+    run("ip route del default").ok();
+    run("ip addr del 192.0.2.1/24 dev enp1s0").ok();
+
+    run("ip link add br0 type bridge").ok();
+    run("ip link set enp1s0 master br0").ok();
+    run("ip link set br0 up").ok();
+    run("ip -6 addr add 2001:db8::1/64 dev br0 nodad").ok();
+    run("ip -6 route add default via 2001:db8::2").ok();
+    let guarded = railhead("apply").failed_with(1);
+    assert!(guarded.stdout.contains("below br0"), "{guarded}");
+    assert_eq!(pf(0).num_vfs(), 0);
+
+    crate::guest::railhead::settings("nodeName: node-a\nguard: {allow: [enp1s0]}\n");
+    railhead("apply").ok();
+    assert_eq!(pf(0).num_vfs(), 2);
+    run("ip link del br0").ok();
+    undo("net");
+    run("ip link set enp1s0 down").ok();
+}
