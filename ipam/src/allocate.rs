@@ -8,10 +8,11 @@ use conf::block::{NodeBlock, PoolRef};
 use conf::{AddressRange, NetworkName};
 
 use crate::clock::BootTime;
-use crate::lease::pool::{PoolId, PoolRecord};
+use crate::lease::pool::PoolRecord;
 use crate::lease::search::withheld;
 use crate::lease::{Lease, PodRef};
 use crate::owner::AttachmentKey;
+use crate::store::key::PoolId;
 use crate::store::{Loss, StoreError, WriteTxn};
 
 /// For whom an address is asked.

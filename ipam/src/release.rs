@@ -7,8 +7,8 @@ use conf::NetworkName;
 
 use crate::clock::BootTime;
 use crate::lease::Lease;
-use crate::lease::pool::PoolId;
 use crate::owner::AttachmentKey;
+use crate::store::key::PoolId;
 use crate::store::{StoreError, WriteTxn};
 
 impl WriteTxn<'_> {

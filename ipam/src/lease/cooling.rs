@@ -10,9 +10,9 @@ use conf::block::PoolRef;
 use serde::{Deserialize, Serialize};
 
 use super::Lease;
-use super::pool::PoolId;
 use crate::clock::BootTime;
 use crate::owner::AttachmentKey;
+use crate::store::key::PoolId;
 use crate::store::{ReadTxn, StoreError, WriteTxn, key};
 
 /// How many addresses one allocation frees whose rest is over: two, so that they are freed faster

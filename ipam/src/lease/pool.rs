@@ -5,12 +5,8 @@ use std::net::IpAddr;
 use conf::block::PoolRef;
 use serde::{Deserialize, Serialize};
 
+use crate::store::key::PoolId;
 use crate::store::{ReadTxn, StoreError, WriteTxn, key};
-
-/// A pool's number in this store. Never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct PoolId(pub(crate) u32);
 
 /// What the store knows about a pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use conf::block::PoolRef;
 
 use super::Lease;
-use super::pool::PoolId;
 use crate::owner::AttachmentKey;
+use crate::store::key::PoolId;
 use crate::store::{ReadTxn, StoreError, WriteTxn, key};
 
 impl ReadTxn<'_> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use conf::AddressRange;
 use conf::address::{advance, number};
 
-use super::pool::PoolId;
+use crate::store::key::PoolId;
 use crate::store::{ReadTxn, StoreError, WriteTxn, key};
 
 impl ReadTxn<'_> {

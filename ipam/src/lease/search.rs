@@ -6,7 +6,7 @@ use conf::AddressRange;
 use conf::address::advance;
 use conf::block::NodeBlock;
 
-use super::pool::PoolId;
+use crate::store::key::PoolId;
 use crate::store::{ReadTxn, StoreError};
 
 impl ReadTxn<'_> {

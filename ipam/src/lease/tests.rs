@@ -9,8 +9,8 @@ use conf::block::NodeBlock;
 use ipnetwork::IpNetwork;
 use proptest::prelude::*;
 
-use super::pool::PoolId;
 use crate::specimen::{Scratch, block, ip};
+use crate::store::key::PoolId;
 use crate::store::{ReadTxn, StoreError, WriteTxn, key};
 
 const POOL: PoolId = PoolId(7);

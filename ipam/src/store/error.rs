@@ -1,7 +1,9 @@
 //! What can go wrong with the store.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use heed::MdbError;
 
 use super::Loss;
 use crate::durable::FileError;
@@ -57,6 +59,31 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What the engine refused to do: `verb` the store's file at `path`.
+    pub(super) fn engine(verb: &'static str, path: &Path, source: heed::Error) -> Self {
+        match source {
+            heed::Error::Io(source) => Self::full_or(FileError::at(verb, path), path, source),
+            heed::Error::Mdb(MdbError::MapFull | MdbError::TxnFull) => {
+                Self::Full { path: path.to_owned(), source: io::Error::other(source.to_string()) }
+            }
+            source => Self::Engine { verb, path: path.to_owned(), source: Box::new(source) },
+        }
+    }
+
+    /// [`Self::Full`] when that is what `source` means, else what `otherwise` makes of it.
+    pub(super) fn full_or(
+        otherwise: impl FnOnce(io::Error) -> FileError,
+        path: &Path,
+        source: io::Error,
+    ) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full { path: path.to_owned(), source }
+            }
+            _ => otherwise(source).into(),
+        }
+    }
+
     /// One word for logs, conditions and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -66,4 +93,15 @@ impl StoreError {
             Self::Newer { .. } => "StoreNewer",
         }
     }
+}
+
+/// Whether the engine says that its file is broken, rather than that it was used wrongly.
+pub(super) fn is_damage(error: &heed::Error) -> bool {
+    use MdbError::{Corrupted, CursorFull, Invalid, PageFull, PageNotFound, Panic, Problem};
+    matches!(
+        error,
+        heed::Error::Mdb(
+            Corrupted | CursorFull | Invalid | PageFull | PageNotFound | Panic | Problem
+        )
+    )
 }

@@ -97,20 +97,6 @@ impl StoreFile {
     }
 }
 
-/// `Full` when that is what `source` means, else what `otherwise` makes of it.
-pub(super) fn full_or(
-    otherwise: impl FnOnce(io::Error) -> FileError,
-    path: &Path,
-    source: io::Error,
-) -> StoreError {
-    match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            StoreError::Full { path: path.to_owned(), source }
-        }
-        _ => otherwise(source).into(),
-    }
-}
-
 fn environment(path: &Path, length: usize) -> Result<Env<WithoutTls>, StoreError> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
     options.map_size(length);
@@ -123,5 +109,5 @@ fn environment(path: &Path, length: usize) -> Result<Env<WithoutTls>, StoreError
         options.flags(EnvFlags::NO_SUB_DIR | EnvFlags::NO_LOCK | EnvFlags::NO_SYNC);
         options.open(path)
     };
-    opened.map_err(|source| super::txn::engine("open", path, source))
+    opened.map_err(|source| StoreError::engine("open", path, source))
 }

@@ -14,7 +14,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::file::{StoreFile, full_or};
+use super::file::StoreFile;
 use super::lock::Lock;
 use super::shape::{Shape, Unsound};
 use super::stamp::Stamp;
@@ -149,9 +149,9 @@ fn make(directory: &Path, lock: &Lock, loss: Option<&Loss>) -> Result<(), StoreE
         txn.put_json(&key::loss(), loss, || "the record of a loss".to_owned())?;
     }
     txn.commit()?;
-    store
-        .stretch()
-        .map_err(|source| full_or(FileError::at("make room in", &temporary), &temporary, source))?;
+    store.stretch().map_err(|source| {
+        StoreError::full_or(FileError::at("make room in", &temporary), &temporary, source)
+    })?;
     let path = directory.join(NAME);
     std::fs::rename(&temporary, &path).map_err(FileError::at("rename to", &path))?;
     store.close(lock);

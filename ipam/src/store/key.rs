@@ -24,10 +24,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use conf::PciAddress;
 use conf::address::number;
 use conf::block::{PoolKind, PoolRef};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::BootTime;
-use crate::lease::pool::PoolId;
 use crate::owner::AttachmentKey;
+
+/// A pool's number in this store, which stands in keys for its name. Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct PoolId(pub(crate) u32);
 
 /// The format record.
 pub(crate) fn format() -> Vec<u8> {

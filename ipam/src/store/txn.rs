@@ -1,17 +1,16 @@
 //! One transaction: the state as of now, and the changes to it.
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::ops::Deref;
 use std::path::Path;
 
 use heed::types::Bytes;
-use heed::{Database, MdbError, RwTxn};
+use heed::{Database, RwTxn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::StoreError;
-use super::file::{StoreFile, full_or};
+use super::error::{StoreError, is_damage};
+use super::file::StoreFile;
 use crate::durable::FileError;
 
 /// A key and its value.
@@ -31,7 +30,7 @@ pub struct ReadTxn<'e> {
 impl<'e> ReadTxn<'e> {
     /// Begins.
     pub(super) fn begin(store: &'e StoreFile) -> Result<Self, StoreError> {
-        let failed = |source| engine("begin a transaction in", store.path(), source);
+        let failed = |source| StoreError::engine("begin a transaction in", store.path(), source);
         let mut txn = store.env().write_txn().map_err(failed)?;
         let tree = store.env().create_database(&mut txn, None).map_err(failed)?;
         Ok(Self { txn, tree, store, damage: RefCell::new(None), lookups: Cell::new(0) })
@@ -129,7 +128,7 @@ impl<'e> ReadTxn<'e> {
         if is_damage(&source) {
             self.damage.replace(Some(source.to_string()));
         }
-        engine(verb, self.path(), source)
+        StoreError::engine(verb, self.path(), source)
     }
 }
 
@@ -156,7 +155,7 @@ impl<'e> WriteTxn<'e> {
     /// Makes all changes at once.
     pub(super) fn commit(self) -> Result<(), StoreError> {
         let path = self.read.store.path();
-        self.read.txn.commit().map_err(|source| engine("commit to", path, source))
+        self.read.txn.commit().map_err(|source| StoreError::engine("commit to", path, source))
     }
 
     /// To be called before something is added: refuses while there is no room for it *and* for a
@@ -165,10 +164,9 @@ impl<'e> WriteTxn<'e> {
         if !self.has_room {
             let path = self.read.path();
             let in_use = self.read.pages_in_use()?;
-            self.read
-                .store
-                .reserve(in_use)
-                .map_err(|source| full_or(FileError::at("make room in", path), path, source))?;
+            self.read.store.reserve(in_use).map_err(|source| {
+                StoreError::full_or(FileError::at("make room in", path), path, source)
+            })?;
             self.has_room = true;
         }
         Ok(())
@@ -197,26 +195,4 @@ impl<'e> WriteTxn<'e> {
         let deleted = self.read.tree.delete(&mut self.read.txn, key);
         deleted.map_err(|source| self.read.failed("remove from", source))
     }
-}
-
-/// The engine's refusal, as an error of ours.
-pub(super) fn engine(verb: &'static str, path: &Path, source: heed::Error) -> StoreError {
-    match source {
-        heed::Error::Io(source) => full_or(FileError::at(verb, path), path, source),
-        heed::Error::Mdb(MdbError::MapFull | MdbError::TxnFull) => {
-            StoreError::Full { path: path.to_owned(), source: io::Error::other(source.to_string()) }
-        }
-        source => StoreError::Engine { verb, path: path.to_owned(), source: Box::new(source) },
-    }
-}
-
-/// Whether the engine says that its file is broken, rather than that it was used wrongly.
-fn is_damage(error: &heed::Error) -> bool {
-    use MdbError::{Corrupted, CursorFull, Invalid, PageFull, PageNotFound, Panic, Problem};
-    matches!(
-        error,
-        heed::Error::Mdb(
-            Corrupted | CursorFull | Invalid | PageFull | PageNotFound | Panic | Problem
-        )
-    )
 }
