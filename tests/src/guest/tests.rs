@@ -5,11 +5,13 @@ use super::Test;
 mod daemon;
 mod demo;
 mod lab;
+mod sriov;
 
 /// Every test there is. Those of the lab itself come first: when they fail, nothing else means anything.
 pub fn all() -> impl Iterator<Item = &'static Test> {
     [lab::TESTS, demo::TESTS]
         .into_iter()
+        .chain(sriov::TESTS.iter().copied())
         .chain(daemon::TESTS.iter().copied())
         .flatten()
 }

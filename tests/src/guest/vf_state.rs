@@ -43,6 +43,13 @@ impl VfState {
         self.0.get(name).map_or("", String::as_str)
     }
 
+    /// The same without one field.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.remove(name);
+        self
+    }
+
     fn add(&mut self, prefix: &str, value: &Value) {
         match value {
             Value::Object(fields) => {

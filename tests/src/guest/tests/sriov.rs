@@ -1,0 +1,116 @@
+//! The sriov plugin on real VFs. What a VF was before ADD and is after DEL is looked at from outside, field by field.
+
+mod attributes;
+mod crowd;
+mod faults;
+mod life;
+mod refusals;
+mod returning;
+mod takeover;
+mod userspace;
+mod verbs;
+
+use serde_json::{Value, json};
+
+use crate::guest::Test;
+use crate::guest::cni::Call;
+use crate::guest::host::{self, Pf, Vf, pf};
+use crate::guest::pod::Pod;
+use crate::guest::program::run;
+use crate::guest::vf_state::{VfState, assert_unchanged};
+use crate::guest::wait::wait_for;
+
+pub(super) const TESTS: &[&[Test]] = &[
+    life::TESTS,
+    attributes::TESTS,
+    refusals::TESTS,
+    returning::TESTS,
+    takeover::TESTS,
+    verbs::TESTS,
+    userspace::TESTS,
+    faults::TESTS,
+    crowd::TESTS,
+];
+
+/// A PF that is up, its VFs, and a block of addresses, 10.77.0.2 to 10.77.0.30. Dropped: all as it was.
+struct Bed {
+    pf: Pf,
+    vfs: Vec<Vf>,
+}
+
+impl Bed {
+    #[track_caller]
+    fn new(vfs: u16) -> Self {
+        let pf = pf(0);
+        run(&format!("ip link set {} up", pf.name)).ok();
+        let vfs = pf.make_vfs(vfs);
+        // The driver refuses rates as long as it does not know the link's speed.
+        let carrier = format!("/sys/class/net/{}/carrier", pf.name);
+        wait_for("a carrier", || (host::read(&carrier) == "1").then_some(()));
+        let range = json!({"first": "10.77.0.1", "last": "10.77.0.30"});
+        let block = json!({
+            "version": 1, "pool": "ippool/blue", "index": 0, "range": range, "network": "10.77.0.0/24",
+            "gateway": "10.77.0.1", "default_gateway": false, "routes": ["10.78.0.0/16"], "exclusions": [],
+            "static_range": range,
+        });
+        host::put("/var/lib/railhead/blocks/ippool/blue.json", &block.to_string());
+        Self { pf, vfs }
+    }
+
+    /// A config for one of the VFs, with addresses from the block and these keys besides.
+    fn config(&self, vf: usize, keys: Value) -> Value {
+        let mut config = json!({
+            "cniVersion": "1.1.0", "name": "blue", "type": "sriov", "deviceID": self.vfs[vf].address,
+            "ipam": {"type": "nv-ipam", "poolName": "blue"},
+        });
+        let (Some(config_keys), Value::Object(keys)) = (config.as_object_mut(), keys) else {
+            panic!("objects were expected");
+        };
+        config_keys.extend(keys);
+        config
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        // Without a panic of its own: the test may be panicking already.
+        drop(std::fs::write(format!("/sys/bus/pci/devices/{}/sriov_numvfs", self.pf.address), "0"));
+        run(&format!("ip link set {} down", self.pf.name));
+    }
+}
+
+/// ADD and DEL as container `c1`, with a look at the pod in between: the VF must be as it was before.
+#[track_caller]
+fn attached<T>(vf: &Vf, config: &Value, look: impl FnOnce(&Pod, &Value) -> T) -> T {
+    let before = VfState::of(vf);
+    let pod = Pod::new("pod1");
+    let result = Call::add("sriov", "c1", &pod, config).run().ok();
+    let seen = look(&pod, &result);
+    assert_eq!(Call::del("sriov", "c1", &pod, config).run().ok(), Value::Null);
+    assert_unchanged(&before, &VfState::of(vf));
+    assert_forgotten();
+    seen
+}
+
+/// Nothing is recorded, leased or claimed.
+#[track_caller]
+fn assert_forgotten() {
+    let store = ipam::Store::open(&ipam::Root::system()).expect("the store");
+    let (records, leases, owners) = store
+        .read(|txn| {
+            let records = txn.attachments::<Value>()?;
+            Ok::<_, ipam::StoreError>((records.len(), txn.leases()?, txn.vf_owners()?))
+        })
+        .expect("read the store");
+    assert!(
+        records == 0 && leases.is_empty() && owners.is_empty(),
+        "{records} records, leases {leases:?}, owners {owners:?}"
+    );
+}
+
+/// The PF's entry of a VF has this value in a field.
+#[track_caller]
+fn assert_pf_shows(vf: &Vf, field: &str, value: &Value) {
+    let info = vf.info();
+    assert_eq!(&info[field], value, "{field} of {info}");
+}

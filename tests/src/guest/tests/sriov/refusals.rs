@@ -1,0 +1,170 @@
+//! Calls that fail: with one error that names the cause, and with everything as it was.
+
+use serde_json::{Value, json};
+
+use super::{Bed, assert_forgotten};
+use crate::guest::Test;
+use crate::guest::cni::Call;
+use crate::guest::host::pf;
+use crate::guest::pod::Pod;
+use crate::guest::program::run;
+use crate::guest::vf_state::{VfState, assert_unchanged};
+
+pub(super) const TESTS: &[Test] = &[
+    ("sriov::a_config_that_is_wrong_touches_nothing", a_config_that_is_wrong_touches_nothing),
+    ("sriov::what_the_driver_refuses_is_undone", what_the_driver_refuses_is_undone),
+    ("sriov::a_name_that_is_taken_is_left_alone", a_name_that_is_taken_is_left_alone),
+    ("sriov::an_altname_that_is_taken_is_told", an_altname_that_is_taken_is_told),
+    ("sriov::namespaces_that_are_none", namespaces_that_are_none),
+    ("sriov::an_ipam_that_fails_leaves_nothing", an_ipam_that_fails_leaves_nothing),
+    ("sriov::a_vf_is_attached_once", a_vf_is_attached_once),
+];
+
+/// ADD fails with this code, its message holds these words, and the VF is as before.
+#[track_caller]
+fn refused(bed: &Bed, pod: &Pod, config: &Value, code: u64, words: &[&str]) {
+    let before = VfState::of(&bed.vfs[0]);
+    let error = Call::add("sriov", "c1", pod, config).run().error(code);
+    let text = error.to_string();
+    for word in words {
+        assert!(text.contains(word), "{word:?} was expected in {text}");
+    }
+    assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+    assert_forgotten();
+    assert!(!pod.links().contains(&"net1".to_owned()));
+    // The runtime's DEL that follows has nothing to do.
+    Call::del("sriov", "c1", pod, config).run().ok();
+    assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+}
+
+fn a_config_that_is_wrong_touches_nothing() {
+    let bed = Bed::new(1);
+    let pod = Pod::new("pod1");
+    let pf_address = pf(0).address;
+    for (keys, code, words) in [
+        (json!({"deviceID": null}), 7, &["deviceID", "resourceName"][..]),
+        (json!({"deviceID": "0000:99:10.0"}), 7, &["0000:99:10.0", "no PCI device"]),
+        (json!({"deviceID": pf_address}), 7, &["it is a PF"]),
+        (json!({"deviceID": "x"}), 7, &["deviceID"]),
+        (json!({"vlan": 4095}), 7, &["vlan", "4095"]),
+        (json!({"vlan": "100"}), 7, &["vlan", "whole number"]),
+        (json!({"spoofchk": "On"}), 7, &["spoofchk", "On"]),
+        (json!({"trust": true}), 7, &["trust", "true"]),
+        (json!({"link_state": "up"}), 7, &["link_state"]),
+        (json!({"mac": "01:00:5e:00:00:01"}), 7, &["mac", "unicast"]),
+        (json!({"mtu": 9500}), 7, &["mtu", "9500", "9216"]),
+        (json!({"ipam": {"type": "../evil"}}), 7, &["ipam.type"]),
+        (json!({"ipam": {"type": "nowhere"}}), 7, &["nowhere", "CNI_PATH"]),
+        (json!({"ipam": {"type": "nv-ipam", "poolName": "green"}}), 11, &["ippool/green"]),
+    ] {
+        refused(&bed, &pod, &bed.config(0, keys), code, words);
+    }
+}
+
+fn what_the_driver_refuses_is_undone() {
+    let bed = Bed::new(1);
+    let pod = Pod::new("pod1");
+    for (keys, words) in [
+        // In the kernel's order MAC and VLAN come first, and stay when a later one is refused.
+        (
+            json!({"mac": "02:11:22:33:44:55", "vlan": 100, "spoofchk": "off", "link_state": "enable"}),
+            &["VF 0 of", "link state enable", "not supported"][..],
+        ),
+        (json!({"vlan": 5, "vlanProto": "802.1ad"}), &["VF 0 of", "802.1ad"]),
+        (json!({"vlan": 7, "max_tx_rate": 4_000_000}), &["VF 0 of", "max_tx_rate 4000000"]),
+    ] {
+        refused(&bed, &pod, &bed.config(0, keys), 999, words);
+    }
+}
+
+fn a_name_that_is_taken_is_left_alone() {
+    let bed = Bed::new(1);
+    let pod = Pod::new("pod1");
+    pod.run("ip link add net1 type dummy").ok();
+    pod.run("ip addr add 192.0.2.1/24 dev net1").ok();
+    let theirs = pod.link("net1");
+    let before = VfState::of(&bed.vfs[0]);
+    let error = Call::add("sriov", "c1", &pod, &bed.config(0, json!({"vlan": 5}))).run().error(4);
+    assert!(error.to_string().contains("net1"), "{error}");
+    assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+    Call::del("sriov", "c1", &pod, &bed.config(0, json!({}))).run().ok();
+    assert_eq!(pod.link("net1"), theirs);
+    // The VF's name on the host may be taken in the pod: it never has that name there.
+    pod.run("ip link del net1").ok();
+    pod.run(&format!("ip link add {} type dummy", bed.vfs[0].wait_for_netdev())).ok();
+    Call::add("sriov", "c1", &pod, &bed.config(0, json!({}))).run().ok();
+    Call::del("sriov", "c1", &pod, &bed.config(0, json!({}))).run().ok();
+    assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+}
+
+fn an_altname_that_is_taken_is_told() {
+    let bed = Bed::new(1);
+    let pod = Pod::new("pod1");
+    pod.run("ip link add left type dummy").ok();
+    run(&format!("ip link property add dev {} altname left", bed.vfs[0].wait_for_netdev())).ok();
+    let keys = json!({"vlan": 100});
+    refused(&bed, &pod, &bed.config(0, keys), 999, &["altnames (left)"]);
+    assert_eq!(pod.links(), ["left"]);
+}
+
+fn namespaces_that_are_none() {
+    let bed = Bed::new(1);
+    let before = VfState::of(&bed.vfs[0]);
+    std::fs::write("/tmp/plain", "").expect("a plain file");
+    for path in ["/run/netns/nowhere", "/tmp/plain", "/proc/self/ns/mnt", "/proc/1/ns/net"] {
+        let config = bed.config(0, json!({"vlan": 100}));
+        let call = Call::new("sriov", "ADD", "c1", &config).env("CNI_NETNS", path);
+        let error = call.run().error(8);
+        assert!(error["msg"].to_string().contains(path), "{error}");
+        assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+        Call::new("sriov", "DEL", "c1", &config).env("CNI_NETNS", path).run().ok();
+        assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+    }
+}
+
+/// Each way in which a foreign IPAM can fail after the VF is in the pod.
+fn an_ipam_that_fails_leaves_nothing() {
+    let bed = Bed::new(1);
+    let pod = Pod::new("pod1");
+    let path = "/opt/cni/bin/fake";
+    for (answer, code, words) in [
+        (r#"echo '{"code":11,"msg":"none left"}'; exit 1"#, 11, "none left"),
+        ("echo out of cheese; exit 3", 999, "out of cheese"),
+        ("echo hello", 6, "no JSON"),
+        (r#"echo '{"cniVersion":"1.1.0"}'"#, 999, "no address"),
+        (r#"echo '{"cniVersion":"1.1.0","ips":[{"address":"10.0.0.5/99"}]}'"#, 6, "result"),
+        // Addresses that the kernel refuses to route by.
+        (
+            r#"echo '{"cniVersion":"1.1.0","ips":[{"address":"10.0.0.5/24"}],"routes":[{"dst":"1.0.0.0/8","gw":"9.9.9.9"}]}'"#,
+            999,
+            "add route 1.0.0.0/8",
+        ),
+    ] {
+        let script = format!(
+            "#!/bin/sh\ncat >/dev/null\necho $CNI_COMMAND >>/tmp/fake\n[ $CNI_COMMAND = ADD ] || exit 0\n{answer}\n"
+        );
+        crate::guest::host::put(path, &script);
+        run(&format!("chmod 755 {path}")).ok();
+        drop(std::fs::remove_file("/tmp/fake"));
+        let config = bed.config(0, json!({"vlan": 100, "trust": "on", "ipam": {"type": "fake"}}));
+        refused(&bed, &pod, &config, code, &[words]);
+        // ADD, its own DEL, and the runtime's.
+        assert_eq!(crate::guest::host::read("/tmp/fake"), "ADD\nDEL\nDEL", "{answer}");
+    }
+    drop(std::fs::remove_file(path));
+}
+
+fn a_vf_is_attached_once() {
+    let bed = Bed::new(1);
+    let pods = ["pod1", "pod2"].map(Pod::new);
+    let config = bed.config(0, json!({}));
+    Call::add("sriov", "first", &pods[0], &config).run().ok();
+    let error = Call::add("sriov", "second", &pods[1], &config).run().error(11);
+    assert!(error.to_string().contains("first"), "the holder is named: {error}");
+    Call::del("sriov", "second", &pods[1], &config).run().ok();
+    assert_eq!(pods[0].links(), ["net1"], "the DEL of the loser leaves the winner alone");
+    let again = Call::add("sriov", "first", &pods[0], &config).run().error(4);
+    assert!(again.to_string().contains("net1"), "{again}");
+    Call::del("sriov", "first", &pods[0], &config).run().ok();
+    assert_forgotten();
+}

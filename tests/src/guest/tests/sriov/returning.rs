@@ -1,0 +1,202 @@
+//! DEL, whatever became of pod, PF and VF meanwhile.
+
+use serde_json::json;
+
+use super::{Bed, assert_forgotten};
+use crate::guest::Test;
+use crate::guest::cni::Call;
+use crate::guest::host::{Vf, read};
+use crate::guest::pod::Pod;
+use crate::guest::program::run;
+use crate::guest::vf_state::{VfState, assert_unchanged};
+use crate::guest::wait::wait_for;
+
+pub(super) const TESTS: &[Test] = &[
+    ("sriov::del_twice_and_of_nothing", del_twice_and_of_nothing),
+    ("sriov::del_after_the_namespace", del_after_the_namespace),
+    ("sriov::del_when_the_path_leads_elsewhere", del_when_the_path_leads_elsewhere),
+    ("sriov::del_after_the_pod_had_its_way", del_after_the_pod_had_its_way),
+    ("sriov::del_of_a_vf_that_was_moved_on", del_of_a_vf_that_was_moved_on),
+    ("sriov::del_after_the_pf_was_renamed", del_after_the_pf_was_renamed),
+    ("sriov::del_leaves_a_new_vf_alone", del_leaves_a_new_vf_alone),
+    ("sriov::del_when_the_name_is_taken", del_when_the_name_is_taken),
+    ("sriov::a_lost_attachment_makes_room", a_lost_attachment_makes_room),
+];
+
+/// A VF attached to `pod1` with something of everything.
+struct Attached {
+    bed: Bed,
+    before: VfState,
+    netdev: String,
+    config: serde_json::Value,
+}
+
+impl Attached {
+    #[track_caller]
+    fn new(pod: &Pod) -> Self {
+        let bed = Bed::new(2);
+        let vf = &bed.vfs[0];
+        let netdev = vf.wait_for_netdev();
+        run(&format!("ip link property add dev {netdev} altname other")).ok();
+        let before = VfState::of(vf);
+        let keys = json!({"vlan": 100, "trust": "on", "mac": "02:11:22:33:44:55", "mtu": 2000});
+        let config = bed.config(0, keys);
+        Call::add("sriov", "c1", pod, &config).run().ok();
+        Self { bed, before, netdev, config }
+    }
+
+    fn vf(&self) -> &Vf {
+        &self.bed.vfs[0]
+    }
+
+    fn del(&self) -> Call {
+        Call::new("sriov", "DEL", "c1", &self.config)
+    }
+
+    #[track_caller]
+    fn is_home(&self) {
+        assert_unchanged(&self.before, &VfState::of(self.vf()));
+        assert_forgotten();
+    }
+
+    /// As [`Attached::is_home`], but the namespace closed the VF before DEL could give it its MAC back: the driver took
+    /// over the pod's MAC as its permanent one, which nothing but opening and closing the VF again would change.
+    #[track_caller]
+    fn is_home_after_its_namespace(&self) {
+        let but_permaddr = |state: VfState| state.without("netdev.permaddr");
+        assert_unchanged(&but_permaddr(self.before.clone()), &but_permaddr(VfState::of(self.vf())));
+        assert_forgotten();
+    }
+}
+
+fn del_twice_and_of_nothing() {
+    let pod = Pod::new("pod1");
+    let attached = Attached::new(&pod);
+    for _ in 0..2 {
+        attached.del().env("CNI_NETNS", pod.path()).run().ok();
+        attached.is_home();
+    }
+    Call::del("sriov", "never-added", &pod, &attached.config).run().ok();
+    attached.is_home();
+}
+
+fn del_after_the_namespace() {
+    for netns in [None, Some("/run/netns/pod1"), Some("/tmp/plain")] {
+        let pod = Pod::new("pod1");
+        let attached = Attached::new(&pod);
+        drop(pod);
+        std::fs::write("/tmp/plain", "").expect("a plain file");
+        let call = attached.del();
+        match netns {
+            Some(netns) => call.env("CNI_NETNS", netns),
+            None => call,
+        }
+        .run()
+        .ok();
+        attached.is_home_after_its_namespace();
+    }
+}
+
+fn del_when_the_path_leads_elsewhere() {
+    let pod = Pod::new("pod1");
+    let attached = Attached::new(&pod);
+    // A namespace of the same name with an interface of the same name, which is none of ours. The first one lives on
+    // in a process.
+    let sleeper = pod.program("sleep 1000").start();
+    let comm = format!("/proc/{}/comm", sleeper.pid());
+    wait_for("the sleeper", || (read(&comm) == "sleep").then_some(()));
+    drop(pod);
+    let other = Pod::new("pod1");
+    other.run("ip link add net1 type dummy").ok();
+    let theirs = other.link("net1");
+    attached.del().env("CNI_NETNS", other.path()).run().ok();
+    attached.is_home();
+    assert_eq!(other.link("net1"), theirs);
+    drop(sleeper);
+}
+
+fn del_after_the_pod_had_its_way() {
+    let pod = Pod::new("pod1");
+    let attached = Attached::new(&pod);
+    for line in [
+        "ip link set net1 promisc on",
+        "ip link set net1 allmulticast on",
+        "ip link set net1 address 02:99:99:99:99:99",
+        "ip link set net1 mtu 1280",
+        "ip link add link net1 name net1.7 type macvlan",
+        "ip link set net1 down",
+        "ip link set net1 name mine",
+        "ip link set mine up",
+        "ip link property add dev mine altname net1",
+    ] {
+        pod.run(line).ok();
+    }
+    attached.del().env("CNI_NETNS", pod.path()).run().ok();
+    attached.is_home();
+}
+
+fn del_of_a_vf_that_was_moved_on() {
+    let (pod, inner) = (Pod::new("pod1"), Pod::new("inner"));
+    let attached = Attached::new(&pod);
+    pod.run("ip link set net1 netns inner name hidden").ok();
+    attached.del().env("CNI_NETNS", pod.path()).run().ok();
+    attached.is_home();
+    assert!(inner.links().is_empty());
+}
+
+fn del_after_the_pf_was_renamed() {
+    let pod = Pod::new("pod1");
+    let attached = Attached::new(&pod);
+    let pf = attached.bed.pf.name.clone();
+    let rename = |from: &str, to: &str| {
+        run(&format!("ip link set {from} name {to}")).ok();
+    };
+    rename(&pf, "uplink");
+    let reply = attached.del().env("CNI_NETNS", pod.path()).run();
+    rename("uplink", &pf);
+    reply.ok();
+    attached.is_home();
+}
+
+fn del_leaves_a_new_vf_alone() {
+    let pod = Pod::new("pod1");
+    let attached = Attached::new(&pod);
+    attached.bed.pf.remove_vfs();
+    attached.bed.pf.make_vfs(2);
+    let new = attached.vf();
+    run(&format!("ip link set {} vf 0 vlan 77 trust on", new.pf)).ok();
+    run(&format!("ip link set {} name fresh", new.wait_for_netdev())).ok();
+    let before = VfState::of(new);
+    attached.del().env("CNI_NETNS", pod.path()).run().ok();
+    assert_unchanged(&before, &VfState::of(new));
+    assert_forgotten();
+}
+
+fn del_when_the_name_is_taken() {
+    let pod = Pod::new("pod1");
+    let attached = Attached::new(&pod);
+    let taken = &attached.netdev;
+    run(&format!("ip link add {taken} type dummy")).ok();
+    let error = attached.del().env("CNI_NETNS", pod.path()).run().error(11);
+    assert!(error["msg"].to_string().contains(taken), "{error}");
+    assert!(pod.links().is_empty(), "the VF has left the pod");
+    assert_eq!(attached.vf().info()["trust"], false, "the rest is put right");
+    run(&format!("ip link del {taken}")).ok();
+    attached.del().run().ok();
+    attached.is_home();
+}
+
+/// No DEL ever came, and the VF is given to another pod.
+fn a_lost_attachment_makes_room() {
+    let pod = Pod::new("pod1");
+    let attached = Attached::new(&pod);
+    drop(pod);
+    let next = Pod::new("pod2");
+    let config = attached.bed.config(0, json!({"vlan": 200}));
+    let result = Call::add("sriov", "c2", &next, &config).run().ok();
+    assert_ne!(result["interfaces"][0]["mac"], "02:11:22:33:44:55");
+    attached.del().run().ok();
+    assert_eq!(next.links(), ["net1"], "the late DEL does not touch the VF's new pod");
+    Call::del("sriov", "c2", &next, &config).run().ok();
+    attached.is_home();
+}

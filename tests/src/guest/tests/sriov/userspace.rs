@@ -1,0 +1,71 @@
+//! VFs that user space drives: no netdev moves, the rest is the same.
+
+use serde_json::{Value, json};
+
+use super::{Bed, assert_pf_shows, attached};
+use crate::guest::Test;
+use crate::guest::cni::Call;
+use crate::guest::pod::Pod;
+use crate::guest::program::run;
+use crate::guest::vf_state::VfState;
+
+pub(super) const TESTS: &[Test] = &[
+    ("sriov::a_vf_on_vfio_pci", a_vf_on_vfio_pci),
+    ("sriov::a_tap_of_the_same_name_is_left_alone", a_tap_of_the_same_name_is_left_alone),
+    ("sriov::a_vf_without_driver_is_refused", a_vf_without_driver_is_refused),
+];
+
+fn a_vf_on_vfio_pci() {
+    let bed = Bed::new(2);
+    let vf = &bed.vfs[1];
+    vf.bind("vfio-pci");
+    let own = vf.info()["address"].clone();
+    attached(vf, &bed.config(1, json!({"vlan": 100})), |pod, result| {
+        assert_eq!(
+            result["interfaces"],
+            json!([{"name": "net1", "mac": own, "sandbox": pod.path(), "pciID": vf.address}])
+        );
+        assert_eq!(result["ips"][0]["address"], "10.77.0.2/24");
+        assert_eq!(pod.links(), Vec::<String>::new());
+        assert_pf_shows(vf, "vlan_list", &json!([{"vlan": 100}]));
+        // What a user-space driver has its PF do.
+        run(&format!("ip link set {} vf 1 mac 02:77:77:77:77:77", vf.pf)).ok();
+    });
+    attached(vf, &bed.config(1, json!({"mac": "02:11:22:33:44:55"})), |_, result| {
+        assert_eq!(result["interfaces"][0]["mac"], "02:11:22:33:44:55");
+        assert_pf_shows(vf, "address", &json!("02:11:22:33:44:55"));
+    });
+    let pod = Pod::new("pod1");
+    let error = Call::add("sriov", "c1", &pod, &bed.config(1, json!({"mtu": 2000}))).run().error(7);
+    assert!(error.to_string().contains("mtu"), "{error}");
+    run(&format!("sh -c echo>/sys/bus/pci/devices/{}/driver_override", vf.address));
+}
+
+fn a_tap_of_the_same_name_is_left_alone() {
+    let bed = Bed::new(1);
+    let vf = &bed.vfs[0];
+    vf.bind("vfio-pci");
+    attached(vf, &bed.config(0, json!({})), |pod, _| {
+        pod.run("ip link add net1 type dummy").ok();
+        pod.run("ip link set net1 up").ok();
+        let theirs = pod.link("net1");
+        Call::del("sriov", "c1", pod, &bed.config(0, json!({}))).run().ok();
+        assert_eq!(pod.link("net1"), theirs);
+    });
+}
+
+fn a_vf_without_driver_is_refused() {
+    let bed = Bed::new(1);
+    let vf = &bed.vfs[0];
+    crate::guest::host::write(
+        &format!("/sys/bus/pci/devices/{}/driver/unbind", vf.address),
+        &vf.address,
+    );
+    let before = VfState::of(vf);
+    let pod = Pod::new("pod1");
+    let error =
+        Call::add("sriov", "c1", &pod, &bed.config(0, json!({"vlan": 100}))).run().error(11);
+    assert!(error.to_string().contains("no driver"), "{error}");
+    assert_eq!(before, VfState::of(vf));
+    assert_eq!(Call::del("sriov", "c1", &pod, &bed.config(0, json!({}))).run().ok(), Value::Null);
+}
