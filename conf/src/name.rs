@@ -7,7 +7,7 @@ use crate::{ParseError, serde_by_text};
 
 /// Makes a text newtype whose rule is the function `$valid`.
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $valid:expr, $rule:literal) => {
+    ($(#[$doc:meta])* $name:ident, $valid:expr, $rule:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(String);
@@ -105,6 +105,14 @@ text!(
     "must start with a letter or digit and hold only letters, digits, '_', '.' and '-', at most 200"
 );
 
+text!(
+    /// A node's name: a DNS subdomain, as every Kubernetes object's name is; so it can be a file's
+    /// name.
+    NodeName,
+    is_subdomain,
+    SUBDOMAIN_RULE
+);
+
 /// The rule of [`is_subdomain`].
 pub(crate) const SUBDOMAIN_RULE: &str = "must be 1 to 253 lower-case letters, digits, '-' and '.', \
      each part between dots beginning and ending with a letter or digit";
@@ -178,6 +186,17 @@ mod tests {
         assert!("pool-1.blue_x".parse::<PoolName>().is_ok());
         for bad in ["", ".", "..", "../x", "a/b", "a\0", &"a".repeat(201)] {
             assert!(bad.parse::<PoolName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn node_names_are_file_names() {
+        for good in ["a", "node-1", "10.0.0.1", "a.b-c.d", &"a".repeat(253)] {
+            assert!(good.parse::<NodeName>().is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "../a", "a..b", "a.", "A", "a b", "a\0", &"a".repeat(254)]
+        {
+            assert!(bad.parse::<NodeName>().is_err(), "{bad}");
         }
     }
 

@@ -4,7 +4,6 @@
 //! nodeName: worker-1            # directory mode; the host name when left out
 //! nodeLabels: {rack: r1}        # directory mode
 //! standalone: {host: 0, hosts: 2}
-//! resourcePrefix: nvidia.com
 //! guard: {allow: [ens1f0, "0000:86:00.1"]}
 //! cooldownSeconds: 30
 //! ```
@@ -15,23 +14,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::document::{decode, with_rules};
-use crate::name::{SUBDOMAIN_RULE, is_label_key, is_label_value, is_subdomain};
+use crate::name::{is_label_key, is_label_value};
 use crate::violation::quoted;
-use crate::{ParseError, PciAddress, Violation, Violations};
+use crate::{NodeName, ParseError, PciAddress, Violation, Violations};
 
 /// The settings of one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// The node's name in directory mode; `None` for the host name.
-    pub node_name: Option<String>,
+    pub node_name: Option<NodeName>,
     /// The node's labels in directory mode.
     pub node_labels: BTreeMap<String, String>,
-    /// Which blocks of a pool are this host's in directory mode; `None` for all, as on the only
-    /// host.
-    pub standalone: Option<Standalone>,
-    /// The domain of extended resources: `PREFIX/RESOURCE`.
-    pub resource_prefix: String,
+    /// Which blocks of a pool may be this host's in directory mode.
+    pub standalone: Standalone,
     /// What may be interrupted.
     pub guard: Guard,
     /// How long a freed address is not given out again, in seconds.
@@ -43,21 +39,27 @@ impl Default for Settings {
         Self {
             node_name: None,
             node_labels: BTreeMap::new(),
-            standalone: None,
-            resource_prefix: "nvidia.com".to_owned(),
+            standalone: Standalone::default(),
             guard: Guard::default(),
             cooldown_seconds: 30,
         }
     }
 }
 
-/// This host among the hosts that share pools with no arbiter between them.
+/// This host among the hosts that share pools with no arbiter between them; the only one by
+/// default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Standalone {
     /// This host's number, from 0, below `hosts`.
     pub host: u32,
     /// How many hosts share the pools; not 0.
     pub hosts: u32,
+}
+
+impl Default for Standalone {
+    fn default() -> Self {
+        Self { host: 0, hosts: 1 }
+    }
 }
 
 /// Which management NICs may be interrupted all the same.
@@ -94,7 +96,6 @@ const KEYS: &[&str] = &[
     "nodeLabels",
     "standalone.host",
     "standalone.hosts",
-    "resourcePrefix",
     "guard.allow",
     "cooldownSeconds",
 ];
@@ -106,7 +107,6 @@ struct SettingsSpec {
     node_name: Option<String>,
     node_labels: BTreeMap<String, String>,
     standalone: Option<StandaloneSpec>,
-    resource_prefix: Option<String>,
     guard: GuardSpec,
     cooldown_seconds: Option<i64>,
 }
@@ -132,9 +132,8 @@ const LONGEST_COOLDOWN: u32 = 86_400;
 fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
     let mut broken = Violations::default();
     let defaults = Settings::default();
-    if let Some(name) = &spec.node_name {
-        broken.require(is_subdomain(name), "nodeName", quoted(name), SUBDOMAIN_RULE);
-    }
+    let node_name =
+        spec.node_name.and_then(|name| broken.keep(name.parse(), "nodeName", quoted(&name)));
     for (key, value) in &spec.node_labels {
         let path = crate::document::child("nodeLabels", key);
         broken.require(
@@ -152,9 +151,6 @@ fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
         );
     }
     let standalone = spec.standalone.and_then(|spec| standalone(&spec, &mut broken));
-    if let Some(prefix) = &spec.resource_prefix {
-        broken.require(is_subdomain(prefix), "resourcePrefix", quoted(prefix), SUBDOMAIN_RULE);
-    }
     for (at, entry) in spec.guard.allow.iter().enumerate() {
         // Altnames have up to 127 characters (ALTIFNAMSIZ); the kernel takes no blanks.
         let named = (1..=127).contains(&entry.len())
@@ -176,12 +172,11 @@ fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
     };
     broken.into_result()?;
     Ok(Settings {
-        node_name: spec.node_name,
+        node_name,
         node_labels: spec.node_labels,
-        standalone,
-        resource_prefix: spec.resource_prefix.unwrap_or(defaults.resource_prefix),
         guard: Guard { allow: spec.guard.allow },
-        // Out of range has left a violation above.
+        // What breaks a rule has left a violation above.
+        standalone: standalone.unwrap_or(defaults.standalone),
         cooldown_seconds: cooldown.unwrap_or(defaults.cooldown_seconds),
     })
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use conf::Violations;
 use conf::settings::Settings;
+use conf::{ParseError, Violations};
 use ipam::Root;
 use nix::sys::utsname::uname;
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use crate::source::{FileRefusal, documents, read_named};
 
 mod node;
 
-pub use node::{Node, NodeName};
+pub use node::Node;
 
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,15 +81,12 @@ fn read(root: &Root, host: &str) -> Result<Loaded, SettingsError> {
     let (settings, warnings) = conf::settings::read(document)
         .map_err(|violations| SettingsError::Invalid { path: path.clone(), violations })?;
     let name = match &settings.node_name {
-        Some(name) => NodeName::new(name).map_err(|error| SettingsError::Invalid {
-            path: path.clone(),
-            violations: Violations(vec![conf::Violation::new("nodeName", name, error.rule)]),
-        }),
+        Some(name) => name.clone(),
         // As kubelet does: a host's name may have upper case, a node's may not.
-        None => NodeName::new(&host.to_ascii_lowercase()).map_err(|error| {
+        None => host.to_ascii_lowercase().parse().map_err(|error: ParseError| {
             SettingsError::HostName { name: host.to_owned(), rule: error.rule, path: path.clone() }
-        }),
-    }?;
+        })?,
+    };
     let warnings = warnings
         .iter()
         .map(|warning| format!("{}: {}", path.display(), Printable(warning)))

@@ -34,6 +34,12 @@ pub enum Sharing {
     Shared,
 }
 
+impl From<Standalone> for Sharing {
+    fn from(standalone: Standalone) -> Self {
+        if standalone.hosts == 1 { Self::Alone } else { Self::Shared }
+    }
+}
+
 /// What becomes of a block that a node has, now that its pool was edited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
@@ -161,7 +167,7 @@ impl Blocks {
     ///
     /// Takes as many steps as the pool has exclusions and promises, not as it has blocks.
     pub fn for_host(&self, standalone: Standalone) -> Option<NodeBlock> {
-        let sharing = if standalone.hosts == 1 { Sharing::Alone } else { Sharing::Shared };
+        let sharing = Sharing::from(standalone);
         let own = self.promised.iter().find(|(_, promise)| promise.is_some());
         if let Some((index, _)) = own {
             return self.block(*index, sharing);

@@ -18,7 +18,7 @@ fn nothing_said_is_the_default() {
 fn every_key_arrives() {
     let document = json!({
         "nodeName": "worker-1", "nodeLabels": {"kubernetes.io/os": "linux", "gpu": ""},
-        "standalone": {"host": 1, "hosts": 2}, "resourcePrefix": "openshift.io",
+        "standalone": {"host": 1, "hosts": 2},
         "guard": {"allow": ["ens1f0", "86:00.1"]}, "cooldownSeconds": 0,
     });
     let (settings, warnings) = read(document.clone()).unwrap();
@@ -75,10 +75,6 @@ fn rules() {
         (
             json!({"standalone": {"host": 2, "hosts": 2}}),
             "standalone.host: 2: must be below hosts, which is 2; hosts are counted from 0",
-        ),
-        (
-            json!({"resourcePrefix": ""}),
-            r#"resourcePrefix: "": must be 1 to 253 lower-case letters, digits, '-' and '.', each part between dots beginning and ending with a letter or digit"#,
         ),
         (
             json!({"guard": {"allow": ["ok", "a b"]}}),

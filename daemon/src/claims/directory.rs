@@ -3,9 +3,9 @@
 //! Nothing arbitrates between hosts here; `standalone: {host, hosts}` of railhead.yaml says which
 //! numbers are this host's. A host that says nothing is alone: host 0 of 1.
 
-use conf::AddressRange;
 use conf::block::{NodeBlock, PoolRef};
 use conf::settings::{Settings, Standalone};
+use conf::{AddressRange, NodeName};
 use ipam::block::{Blocks, Kept, Sharing};
 use ipam::blocks::{self, BlockError};
 use ipam::durable::FileError;
@@ -13,7 +13,6 @@ use ipam::store::Loss;
 use ipam::{Lease, Root, Store, StoreError, cooldown};
 
 use super::{Claim, Claims, Pool, Release, Renumbering};
-use crate::settings::NodeName;
 
 /// This node's blocks in directory mode.
 #[derive(Debug, Clone)]
@@ -59,17 +58,12 @@ impl ClaimError {
 impl Directory {
     /// The blocks under `root` of the host that `settings` describe.
     pub fn new(root: &Root, node: &NodeName, settings: &Settings) -> Self {
-        let standalone = settings.standalone.unwrap_or(Standalone { host: 0, hosts: 1 });
         Self {
             root: root.clone(),
             node: node.clone(),
-            standalone,
+            standalone: settings.standalone,
             cooldown_seconds: settings.cooldown_seconds,
         }
-    }
-
-    fn sharing(&self) -> Sharing {
-        if self.standalone.hosts == 1 { Sharing::Alone } else { Sharing::Shared }
     }
 
     /// How many leases of `pool` lie outside `range`; with no range, how many there are.
@@ -128,7 +122,7 @@ impl Directory {
             return Ok(Claim::Kept { block: old, why: Renumbering::InUse { leases } });
         }
         match wanted {
-            Some(_) if edited && self.sharing() == Sharing::Shared => {
+            Some(_) if edited && Sharing::from(self.standalone) == Sharing::Shared => {
                 Ok(Claim::Kept { block: old, why: Renumbering::Shared })
             }
             Some(wanted) => self.save(wanted),
@@ -188,7 +182,7 @@ impl Claims for Directory {
             Err(damage @ BlockError::Damaged { .. }) => return self.repair(&at, damage, wanted),
             Err(error) => return Err(error.into()),
         };
-        match dealt.keep(&old, self.sharing()) {
+        match dealt.keep(&old, Sharing::from(self.standalone)) {
             Kept::Same(block) if self.is_own_number(pool, &old, wanted.as_ref()) => {
                 self.save(*block)
             }

@@ -2,7 +2,6 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 
 use super::*;
-use crate::settings::NodeName;
 use crate::source::SourceFile;
 
 /// Claims that only note what is asked of them.
@@ -49,7 +48,7 @@ fn objects(text: &str) -> Objects {
 }
 
 fn node() -> Node {
-    Node::new(NodeName::new("node-a").unwrap(), BTreeMap::new())
+    Node::new("node-a".parse().unwrap(), BTreeMap::new())
 }
 
 /// What is asked of the port, and how each pool stands then.

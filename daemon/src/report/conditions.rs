@@ -5,14 +5,13 @@
 
 use std::fmt;
 
-use conf::PciAddress;
 use conf::block::PoolRef;
 use conf::desired::{NoMatch, PolicyOutcome, Verdict};
 use conf::node_state::Condition;
+use conf::{NodeName, PciAddress};
 
 use super::{Facts, PfFate};
 use crate::claims::Standing;
-use crate::settings::NodeName;
 use crate::source::{ObjectRef, Problem};
 
 /// What a condition is about. `Display` is its `type`, with what Kubernetes allows there.
@@ -45,7 +44,7 @@ impl fmt::Display for ConditionType {
 fn about(object: &ObjectRef) -> Option<ConditionType> {
     if *object == ObjectRef::policy(&object.name) {
         // The rule for names of nodes is that for names of objects.
-        let name = NodeName::new(&object.name).ok()?;
+        let name: NodeName = object.name.parse().ok()?;
         return Some(ConditionType::Policy(name.to_string()));
     }
     let pool = PoolRef { kind: object.kind.parse().ok()?, name: object.name.parse().ok()? };

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use conf::NodeName;
 use conf::node_state::{Condition, NodeState};
 use ipam::Root;
 use ipam::durable::{self, FileError};
 
 use super::{Report, ReportError};
-use crate::settings::NodeName;
 
 /// The directory of results.
 #[derive(Debug, Clone)]
@@ -35,7 +35,8 @@ impl Directory {
 impl Report for Directory {
     fn publish(&self, state: &NodeState) -> Result<bool, ReportError> {
         let name = &state.metadata.name;
-        let node = NodeName::new(name).map_err(|_rule| ReportError::Name { name: name.clone() })?;
+        let node: NodeName =
+            name.parse().map_err(|_rule| ReportError::Name { name: name.clone() })?;
         let mut state = state.clone();
         if let Some(before) = self.published(&node)? {
             keep_times(&mut state.status.conditions, &before.status.conditions);

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use conf::PciAddress;
 use conf::block::PoolRef;
 use conf::desired::{Desired, DesiredPf, VfGroup};
 use conf::node_state::{
     Interface, NodeState, NodeStateMetadata, NodeStateSpec, NodeStateStatus, VirtualFunction,
     WantedGroup, WantedInterface,
 };
+use conf::{NodeName, PciAddress};
 
 use super::{Timestamp, conditions};
 use crate::claims::Standing;
-use crate::settings::NodeName;
 use crate::snapshot::{Netdev, Pf, Snapshot, Vf};
 use crate::source::Objects;
 

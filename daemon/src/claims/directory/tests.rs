@@ -24,11 +24,11 @@ impl Bed {
     }
 
     fn host(&mut self, host: u32, hosts: u32) {
-        self.settings.standalone = Some(Standalone { host, hosts });
+        self.settings.standalone = Standalone { host, hosts };
     }
 
     fn claims(&self) -> Directory {
-        Directory::new(&self.root, &NodeName::new("node-a").unwrap(), &self.settings)
+        Directory::new(&self.root, &"node-a".parse().unwrap(), &self.settings)
     }
 
     /// How this node stands with each pool of these specs.
@@ -46,7 +46,7 @@ impl Bed {
         let file = SourceFile { path: PathBuf::from("a.yaml"), content: text.into() };
         let objects = Objects::of_files(&[file]);
         assert!(objects.problems.is_empty(), "{:?}", objects.problems);
-        let node = Node::new(NodeName::new("node-a").unwrap(), BTreeMap::new());
+        let node = Node::new("node-a".parse().unwrap(), BTreeMap::new());
         settle(&self.claims(), &objects, &node).unwrap()
     }
 

@@ -20,7 +20,7 @@ fn state(node: &str, conditions: &[(&str, &str, &str)]) -> NodeState {
 fn bed() -> (tempfile::TempDir, Directory, NodeName) {
     let at = tempfile::tempdir().unwrap();
     let directory = Directory::new(&Root::at(at.path()));
-    (at, directory, NodeName::new("node-a").unwrap())
+    (at, directory, "node-a".parse().unwrap())
 }
 
 fn times(directory: &Directory, node: &NodeName) -> Vec<String> {

@@ -90,7 +90,7 @@ impl Bed {
         )
         .unwrap();
         Self {
-            node: NodeName::new("node-a").unwrap(),
+            node: "node-a".parse().unwrap(),
             fates: [(pf.address, PfFate::InForce)].into(),
             snapshot: Snapshot { pfs: [(pf.address, pf)].into(), ..Snapshot::default() },
             desired,
