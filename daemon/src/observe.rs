@@ -154,6 +154,3 @@ fn stuck(function: &Function, stragglers: &[child::Stuck]) -> Option<Stuck> {
 
 /// VFs by index, with their admin MACs.
 type AdminMacs = BTreeMap<VfIndex, Mac>;
-
-#[cfg(test)]
-mod tests;

@@ -64,6 +64,7 @@ pub fn reconcile(
     if reclaim::dead_attachments(host, &situation.snapshot, &mut troubles) {
         situation = Situation::look(host, written)?;
     }
+    record_owners(host, &mut situation, &mut troubles);
     let mut left = situation.plan();
     for _ in 0..ROUNDS {
         if !host.is_live() {
@@ -76,7 +77,6 @@ pub fn reconcile(
             situation = Situation::look(host, written)?;
             left = situation.plan();
         }
-        record_owners(host, &situation, &mut troubles);
         let owners = situation.owners();
         let job = Job {
             host,
@@ -114,12 +114,12 @@ fn set_damaged_aside(host: &Host, situation: &Situation, troubles: &mut Vec<Stri
 
 /// Writes into the journal who asks, where that is somebody else by now: the messages of an undo
 /// name them.
-fn record_owners(host: &Host, situation: &Situation, troubles: &mut Vec<String>) {
+fn record_owners(host: &Host, situation: &mut Situation, troubles: &mut Vec<String>) {
     for (pf, owners) in situation.owners() {
-        let Some(entry) = situation.ownership.get(&pf) else { continue };
+        let Some(entry) = situation.ownership.get_mut(&pf) else { continue };
         if entry.owners != owners {
-            let entry = crate::journal::Entry { owners, ..entry.clone() };
-            if let Err(error) = host.journal().write(pf, &entry) {
+            entry.owners = owners;
+            if let Err(error) = host.journal().write(pf, entry) {
                 troubles.push(Chain(&error).to_string());
             }
         }

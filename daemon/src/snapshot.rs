@@ -130,7 +130,7 @@ pub enum User {
         /// `namespace/name` of the pod, where the runtime said so.
         pod: Option<String>,
     },
-    /// A plugin that works on it right now.
+    /// A plugin, or another railhead, that works on it right now.
     Verb {
         /// Who holds its lock, as the lock tells it.
         holder: String,
@@ -176,7 +176,7 @@ impl fmt::Display for User {
                 let short: String = container.chars().take(13).collect();
                 write!(f, "container {short} ({interface})")
             }
-            Self::Verb { holder } => write!(f, "a plugin at work ({holder})"),
+            Self::Verb { holder } => write!(f, "{holder}, which works on it"),
             Self::OtherNamespace => f.write_str("another network namespace"),
             Self::Port { of } => write!(f, "port of {of}"),
             Self::Process { pid, name } => write!(f, "process {pid} ({name})"),

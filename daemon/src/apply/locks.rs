@@ -27,7 +27,8 @@ impl Locks {
         for vf in touched.iter().filter_map(|index| pf.vfs.get(index)) {
             held.push(lock(job, vf.address, steps)?);
         }
-        if !held.is_empty() {
+        // A VF without driver is nobody's: it has neither a netdev nor a VFIO group to be used by.
+        if touched.iter().any(|vf| pf.vfs.get(vf).is_some_and(|vf| vf.driver.is_some())) {
             refuse_users(job, pf, &touched)?;
         }
         Ok(Self { _held: held })

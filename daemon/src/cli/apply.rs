@@ -38,14 +38,7 @@ pub struct Args {
 
 /// Applies.
 pub fn run(args: &Args, context: &mut Context) -> Outcome {
-    if !context.host.is_live() {
-        return Err(format!(
-            "{} is a captured machine: there is no kernel behind it that could be changed; see \
-             `railhead plan`",
-            context.host.root().path().display()
-        )
-        .into());
-    }
+    refuse_captured(&context.host)?;
     if let Some(path) = &args.file {
         replace(&context.host, path)?;
     }
@@ -70,6 +63,18 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
         complain(&Printable(problem));
     }
     Ok(if outcome.is_success() { Exit::Done } else { Exit::Failed })
+}
+
+/// Refuses to change a machine that is only a captured tree.
+pub(super) fn refuse_captured(host: &Host) -> Result<(), String> {
+    if host.is_live() {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is a captured machine: there is no kernel behind it that could be changed; see \
+         `railhead plan`",
+        host.root().path().display()
+    ))
 }
 
 fn replace(host: &Host, path: &Path) -> Result<(), Box<dyn std::error::Error>> {

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
+use super::apply::refuse_captured;
 use super::{Context, Exit, Outcome};
 use crate::service;
 
@@ -28,6 +29,7 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     } else {
         log.with_target(false).with_ansi(io::stderr().is_terminal()).init();
     }
+    refuse_captured(&context.host)?;
     service::run(&context.host)?;
     Ok(Exit::Done)
 }

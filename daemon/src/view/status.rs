@@ -282,5 +282,3 @@ fn state(state: State) -> Cell {
     Cell::new(text).tone(tone)
 }
 
-#[cfg(test)]
-mod tests;
