@@ -115,7 +115,23 @@ pub(super) fn failures(facts: &Facts<'_>) -> Vec<String> {
         .iter()
         .filter(|(_, standing)| !standing.is_settled())
         .map(|(pool, standing)| format!("{pool}: {standing}"));
-    of_objects.chain(of_pfs).chain(of_pools).collect()
+    of_objects.chain(of_pfs).chain(absent_pfs(facts)).chain(of_pools).collect()
+}
+
+/// Policies that name PFs, or kinds of PFs, which this node does not have.
+fn absent_pfs<'a>(facts: &Facts<'a>) -> impl Iterator<Item = String> + use<'a> {
+    facts.desired.policies.iter().filter_map(|(name, outcome)| {
+        let why = match &outcome.no_match {
+            Some(NoMatch::NoPf { why }) => why.clone(),
+            None if !outcome.unmatched.is_empty() => missing(outcome),
+            _ => return None,
+        };
+        Some(format!("policy {name}: {why}"))
+    })
+}
+
+fn missing(outcome: &PolicyOutcome) -> String {
+    format!("this node has no {}", outcome.unmatched.join(", "))
 }
 
 fn ready(facts: &Facts<'_>) -> Finding {
@@ -158,6 +174,9 @@ fn of_policy(facts: &Facts<'_>, name: &str, outcome: &PolicyOutcome) -> Option<F
         }
         Some(NoMatch::NoPf { why }) => return Some(Finding::bad("NoPfMatches", why)),
         None => {}
+    }
+    if !outcome.unmatched.is_empty() {
+        return Some(Finding::bad("PfMissing", missing(outcome)));
     }
     let mut of_pfs =
         outcome.pfs.iter().map(|(address, verdict)| of_verdict(facts, *address, verdict));

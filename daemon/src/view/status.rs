@@ -281,4 +281,3 @@ fn state(state: State) -> Cell {
     };
     Cell::new(text).tone(tone)
 }
-

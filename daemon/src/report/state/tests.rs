@@ -214,6 +214,18 @@ fn policies_that_lost_are_unsupported_or_match_nothing() {
 }
 
 #[test]
+fn a_pf_that_is_named_but_absent_is_no_success() {
+    let mut bed = Bed::well();
+    let net = bed.desired.policies.get_mut("net").unwrap();
+    net.unmatched = vec!["enp9s0".to_owned()];
+    let state = bed.build();
+    assert_eq!(state.status.sync_status, "Failed");
+    assert_eq!(state.status.last_sync_error, "policy net: this node has no enp9s0");
+    let condition = "policy.railhead.dev/net False PfMissing: this node has no enp9s0".to_owned();
+    assert!(bed.conditions().contains(&condition), "{:?}", bed.conditions());
+}
+
+#[test]
 fn a_refused_pf_is_never_a_success() {
     let mut bed = Bed::well();
     let pf = address("0000:01:00.0");
