@@ -13,22 +13,6 @@ use serde_json::{Map, Value};
 use super::environment::Environment;
 use crate::log::Log;
 
-/// Keys that mean the same to every plugin.
-const SHARED_KEYS: [&str; 12] = [
-    "cniVersion",
-    "name",
-    "type",
-    "args",
-    "capabilities",
-    "runtimeConfig",
-    "prevResult",
-    "ipam",
-    "dns",
-    "deviceID",
-    "logLevel",
-    "logFile",
-];
-
 /// No config is anywhere near this long; what is longer is not read to its end.
 const LONGEST_CONFIG: u64 = 16 << 20;
 
@@ -77,7 +61,7 @@ impl Call {
             newest(Error::new(Code::Io, format!("read the config from stdin: {cause}")))
         })?;
         let mut config = parse(&bytes).map_err(newest)?;
-        keys::fold(&mut config, &SHARED_KEYS);
+        keys::fold(&mut config, &keys::SHARED);
         let version = version(&config).map_err(newest)?;
         let network = network(&config).map_err(|error| (version, error))?;
         let (settings, mut warnings) = LogSettings::read(&config);

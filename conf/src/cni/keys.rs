@@ -24,6 +24,23 @@ impl fmt::Display for Unknown {
     }
 }
 
+/// Keys that mean the same to every plugin: the CNI spec's, those that Multus and device plugins
+/// add, and where to log.
+pub const SHARED: [&str; 12] = [
+    "cniVersion",
+    "name",
+    "type",
+    "args",
+    "capabilities",
+    "runtimeConfig",
+    "prevResult",
+    "ipam",
+    "dns",
+    "deviceID",
+    "logLevel",
+    "logFile",
+];
+
 /// The most keys that are reported: with more of them it is another program's config.
 pub const MOST_REPORTED: usize = 32;
 

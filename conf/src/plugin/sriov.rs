@@ -69,18 +69,8 @@ pub struct Checked {
 /// The plugin's own name.
 const NAME: &str = "sriov";
 
-/// Every key of the config in its proper spelling.
-pub const KEYS: [&str; 23] = [
-    "cniVersion",
-    "name",
-    "type",
-    "args",
-    "capabilities",
-    "runtimeConfig",
-    "prevResult",
-    "ipam",
-    "dns",
-    "deviceID",
+/// Keys of the config beside [`keys::SHARED`], in their proper spelling.
+const KEYS: [&str; 11] = [
     "pciBusID",
     "vlan",
     "vlanQoS",
@@ -92,8 +82,6 @@ pub const KEYS: [&str; 23] = [
     "min_tx_rate",
     "max_tx_rate",
     "mtu",
-    "logLevel",
-    "logFile",
 ];
 
 /// Keys of `runtimeConfig` that mean something here.
@@ -111,8 +99,9 @@ impl SriovConf {
     pub fn read(document: &Map<String, Value>, args: &CniArgs) -> Result<Checked, Error> {
         args.expect_only(&ARGS)?;
         let mut document = document.clone();
+        let known = [keys::SHARED.as_slice(), &KEYS].concat();
         let mut warnings: Vec<String> =
-            keys::fold(&mut document, &KEYS).iter().map(ToString::to_string).collect();
+            keys::fold(&mut document, &known).iter().map(ToString::to_string).collect();
         let mut fields = Fields::new(&document, "");
 
         let mut runtime_config = fields.object("runtimeConfig").cloned().unwrap_or_default();

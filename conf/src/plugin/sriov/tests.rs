@@ -217,14 +217,17 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+fn any_key() -> impl Strategy<Value = String> {
+    proptest::sample::select([keys::SHARED.as_slice(), &KEYS].concat()).prop_map(str::to_owned)
+}
+
 proptest! {
     #[test]
     fn no_config_makes_reading_panic(
-        values in proptest::collection::vec((0..KEYS.len(), any_json()), 0..6),
+        values in proptest::collection::vec((any_key(), any_json()), 0..6),
         args in "\\PC{0,32}",
     ) {
-        let document: Map<String, Value> =
-            values.into_iter().map(|(at, value)| (KEYS[at].to_owned(), value)).collect();
+        let document: Map<String, Value> = values.into_iter().collect();
         if let Ok(args) = CniArgs::parse(&args)
             && let Err(error) = SriovConf::read(&document, &args)
         {
