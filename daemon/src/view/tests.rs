@@ -20,18 +20,19 @@ impl View for Rows {
     }
 }
 
-fn shown(format: Format, rows: &[&'static str]) -> String {
+/// What `view` prints, without colour.
+pub(super) fn shown(format: Format, view: &impl View) -> String {
     let mut bytes = Vec::new();
-    Output::new(&mut bytes, format, false).show(&Rows(rows.to_vec())).unwrap();
+    Output::new(&mut bytes, format, false).show(view).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
 #[test]
 fn each_format_ends_with_one_line_feed() {
-    assert_eq!(shown(Format::Table, &["a"]), "NAME\na\n\nNAME\na\n");
-    assert_eq!(shown(Format::Table, &[]), "nothing here\n");
-    assert_eq!(shown(Format::Json, &["a"]), "[\n  \"a\"\n]\n");
-    assert_eq!(shown(Format::Yaml, &["a", "on"]), "- a\n- \"on\"\n");
+    assert_eq!(shown(Format::Table, &Rows(vec!["a"])), "NAME\na\n\nNAME\na\n");
+    assert_eq!(shown(Format::Table, &Rows(vec![])), "nothing here\n");
+    assert_eq!(shown(Format::Json, &Rows(vec!["a"])), "[\n  \"a\"\n]\n");
+    assert_eq!(shown(Format::Yaml, &Rows(vec!["a", "on"])), "- a\n- \"on\"\n");
 }
 
 /// Fails every write with one error.

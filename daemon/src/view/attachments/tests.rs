@@ -4,7 +4,8 @@ use conf::{VfIndex, VlanId, VlanProto, VlanQos};
 use ipam::PodRef;
 
 use super::*;
-use crate::view::{Format, Output};
+use crate::view::Format;
+use crate::view::tests::shown;
 
 fn key(container: &str) -> AttachmentKey {
     AttachmentKey { container: container.parse().unwrap(), ifname: "net1".parse().unwrap() }
@@ -68,18 +69,12 @@ fn attachments() -> Attachments {
     attachments
 }
 
-fn shown(format: Format) -> String {
-    let mut bytes = Vec::new();
-    Output::new(&mut bytes, format, false).show(&attachments()).unwrap();
-    String::from_utf8(bytes).unwrap()
-}
-
 #[test]
 fn as_a_table() {
-    insta::assert_snapshot!(shown(Format::Table));
+    insta::assert_snapshot!(shown(Format::Table, &attachments()));
 }
 
 #[test]
 fn as_json() {
-    insta::assert_snapshot!(shown(Format::Json));
+    insta::assert_snapshot!(shown(Format::Json, &attachments()));
 }

@@ -1,7 +1,8 @@
 use super::*;
 use crate::snapshot::User;
 use crate::specimen::igb;
-use crate::view::{Format, Output};
+use crate::view::Format;
+use crate::view::tests::shown;
 
 fn snapshot() -> Snapshot {
     let mut busy = igb("0000:01:00.0", "enp1s0").up().with_vfs(3);
@@ -34,26 +35,26 @@ fn snapshot() -> Snapshot {
     Snapshot { pfs: pfs.into(), ..Snapshot::default() }
 }
 
-fn shown(format: Format, snapshot: &Snapshot) -> String {
-    let mut bytes = Vec::new();
-    Output::new(&mut bytes, format, false).show(&Discovery::of(snapshot)).unwrap();
-    String::from_utf8(bytes).unwrap()
+fn discovered(format: Format, snapshot: &Snapshot) -> String {
+    shown(format, &Discovery::of(snapshot))
 }
 
 #[test]
 fn as_a_table() {
-    insta::assert_snapshot!(shown(Format::Table, &snapshot()));
+    insta::assert_snapshot!(discovered(Format::Table, &snapshot()));
 }
 
 #[test]
 fn as_json() {
-    insta::assert_snapshot!(shown(Format::Json, &snapshot()));
+    insta::assert_snapshot!(discovered(Format::Json, &snapshot()));
 }
 
 #[test]
 fn nothing_found_says_what_to_look_at() {
-    assert!(shown(Format::Table, &Snapshot::default()).starts_with("no NIC with SR-IOV found"));
-    assert_eq!(shown(Format::Json, &Snapshot::default()), "{\n  \"pfs\": []\n}\n");
+    assert!(
+        discovered(Format::Table, &Snapshot::default()).starts_with("no NIC with SR-IOV found")
+    );
+    assert_eq!(discovered(Format::Json, &Snapshot::default()), "{\n  \"pfs\": []\n}\n");
 }
 
 #[test]

@@ -2,7 +2,8 @@ use ipam::{AttachmentKey, PodRef};
 use proptest::prelude::*;
 
 use super::*;
-use crate::view::{Format, Output};
+use crate::view::Format;
+use crate::view::tests::shown;
 
 fn block(pool: &str, first: &str, last: &str, network: &str, more: &str) -> NodeBlock {
     let text = format!(
@@ -83,20 +84,14 @@ fn addresses() -> Addresses {
     Addresses::of(facts, at(500))
 }
 
-fn shown(format: Format) -> String {
-    let mut bytes = Vec::new();
-    Output::new(&mut bytes, format, false).show(&addresses()).unwrap();
-    String::from_utf8(bytes).unwrap()
-}
-
 #[test]
 fn as_a_table() {
-    insta::assert_snapshot!(shown(Format::Table));
+    insta::assert_snapshot!(shown(Format::Table, &addresses()));
 }
 
 #[test]
 fn as_json() {
-    insta::assert_snapshot!(shown(Format::Json));
+    insta::assert_snapshot!(shown(Format::Json, &addresses()));
 }
 
 proptest! {
