@@ -7,7 +7,6 @@ LAB     := cargo run --quiet --locked --package tests --bin railhead-lab --
 PREFIX  ?= /usr/local
 CNI_BIN ?= /opt/cni/bin
 ETC     ?= /etc
-PLUGINS := sriov nv-ipam
 
 .PHONY: help setup build demo shell test test-fast test-vm bench lint install
 
@@ -46,8 +45,8 @@ lint: setup ## Check format, lints and the arrows between the packages
 
 install: build ## Install on this machine; PREFIX, CNI_BIN, ETC and DESTDIR say where
 	install -D -m 755 $(DIST)/railhead $(DESTDIR)$(PREFIX)/bin/railhead
-	install -D -m 755 $(DIST)/railhead-cni $(DESTDIR)$(CNI_BIN)/railhead-cni
-	for plugin in $(PLUGINS); do ln -sf railhead-cni $(DESTDIR)$(CNI_BIN)/$$plugin; done
+	install -d $(DESTDIR)$(CNI_BIN)
+	$(DIST)/railhead-cni install $(DESTDIR)$(CNI_BIN)
 	install -d $(DESTDIR)$(ETC)/systemd/system
 	sed 's#/usr/local/bin/#$(PREFIX)/bin/#' systemd/railhead.service >$(DESTDIR)$(ETC)/systemd/system/railhead.service
 	install -D -m 644 systemd/railhead.tmpfiles.conf $(DESTDIR)$(ETC)/tmpfiles.d/railhead.conf
