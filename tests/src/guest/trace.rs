@@ -1,6 +1,6 @@
 //! Counting and failing system calls from outside, by strace: shipped binaries carry no switch for tests.
 //!
-//! ```ignore
+//! ```text
 //! // The third netlink request of an ADD fails with EPERM.
 //! let trace = Trace::new("add").inject("sendto:error=EPERM:when=3");
 //! Call::add("sriov", "c1", &pod, &config).under(&trace.command()).run().error(..);
