@@ -116,3 +116,6 @@ async fn send(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
     line.push(b'\n');
     write.write_all(&line).await
 }
+
+#[cfg(test)]
+mod tests;
