@@ -1,6 +1,7 @@
 //! The `nv-ipam` plugin on its own: for other plugins that delegate to it, and for those that
 //! call `sriov` from elsewhere. All it decides is in [`ipam::nv_ipam`].
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use conf::cni::{AddResult, Error};
@@ -10,7 +11,7 @@ use ipam::{AttachmentKey, Root, Store};
 use serde_json::Value;
 
 use crate::kernel::netns::Netns;
-use crate::protocol::{Call, Plugin, ValidAttachments};
+use crate::protocol::{Call, Plugin};
 use crate::transaction;
 
 /// The plugin.
@@ -83,15 +84,10 @@ impl Plugin for NvIpam {
         ipam::nv_ipam::status(&self.root, &call.network, &config)
     }
 
-    fn gc(&self, call: &Call, valid: &ValidAttachments) -> Result<(), Error> {
-        let ValidAttachments::Only(valid) = valid else {
-            call.log.warning(&"GC without cni.dev/valid-attachments: nothing is freed");
-            return Ok(());
-        };
-        let valid: Vec<AttachmentKey> = valid.iter().cloned().collect();
+    fn gc(&self, call: &Call, valid: &BTreeSet<AttachmentKey>) -> Result<(), Error> {
         let now = transaction::now()?;
         let freed = transaction::write(&self.store()?, |txn| {
-            ipam::nv_ipam::gc(txn, &call.network, &valid, now).map_err(store_error)
+            ipam::nv_ipam::gc(txn, &call.network, valid, now).map_err(store_error)
         })?;
         call.log.info(&format_args!("{freed} addresses were freed"));
         Ok(())

@@ -16,6 +16,7 @@ mod call;
 mod environment;
 mod sandbox;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
@@ -25,7 +26,7 @@ use conf::cni::{AddResult, Code, Error, Version};
 use ipam::AttachmentKey;
 
 use self::answer::Answer;
-pub use self::call::{Call, ValidAttachments};
+pub use self::call::Call;
 use self::environment::{Environment, Verb};
 pub use self::sandbox::Sandbox;
 use crate::log::Log;
@@ -71,7 +72,7 @@ pub trait Plugin {
     ///
     /// # Errors
     /// Everything that could not be freed.
-    fn gc(&self, call: &Call, valid: &ValidAttachments) -> Result<(), Error>;
+    fn gc(&self, call: &Call, valid: &BTreeSet<AttachmentKey>) -> Result<(), Error>;
 }
 
 /// Serves one verb: reads the environment and stdin, runs the plugin, answers on stdout.
@@ -146,7 +147,10 @@ fn perform<P: Plugin>(plugin: &P, call: &Call, verb: &Verb) -> Result<Answer, Er
         }
         Verb::Gc => {
             call.require_version(Version::V1_1_0, "GC")?;
-            plugin.gc(call, &call.valid_attachments()?)?;
+            match call.valid_attachments()? {
+                Some(valid) => plugin.gc(call, &valid)?,
+                None => call.log.warning(&"GC without cni.dev/valid-attachments: nothing is freed"),
+            }
         }
     }
     Ok(Answer::nothing())

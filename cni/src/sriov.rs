@@ -31,6 +31,7 @@ mod status;
 mod upstream;
 mod wish;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use conf::cni::{AddResult, Error};
@@ -38,7 +39,7 @@ use ipam::nv_ipam::store_error;
 use ipam::{AttachmentKey, Root, Store};
 
 use crate::kernel::sysfs::Sysfs;
-use crate::protocol::{Call, Plugin, ValidAttachments};
+use crate::protocol::{Call, Plugin};
 
 pub use self::release::reclaim;
 
@@ -107,7 +108,7 @@ impl Plugin for Sriov {
         status::status(&self.root, call)
     }
 
-    fn gc(&self, call: &Call, valid: &ValidAttachments) -> Result<(), Error> {
+    fn gc(&self, call: &Call, valid: &BTreeSet<AttachmentKey>) -> Result<(), Error> {
         gc::gc(&self.host()?, call, valid)
     }
 }

@@ -4,10 +4,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test tells by panicking")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use cni::protocol::{self, Call, Plugin, ValidAttachments};
+use cni::protocol::{self, Call, Plugin};
 use conf::cni::{AddResult, Error};
 use ipam::AttachmentKey;
 use serde_json::Value;
@@ -35,7 +36,7 @@ impl Plugin for Panicking {
         Ok(())
     }
 
-    fn gc(&self, _: &Call, _: &ValidAttachments) -> Result<(), Error> {
+    fn gc(&self, _: &Call, _: &BTreeSet<AttachmentKey>) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -56,7 +56,7 @@ pub fn release(
 pub fn gc(
     txn: &mut WriteTxn<'_>,
     network: &NetworkName,
-    valid: &[AttachmentKey],
+    valid: &BTreeSet<AttachmentKey>,
     now: BootTime,
 ) -> Result<usize, StoreError> {
     Ok(txn.release_stale(network, valid, now)?.len())

@@ -30,10 +30,9 @@ impl WriteTxn<'_> {
     pub fn release_stale(
         &mut self,
         network: &NetworkName,
-        valid: &[AttachmentKey],
+        valid: &BTreeSet<AttachmentKey>,
         now: BootTime,
     ) -> Result<Vec<Lease>, StoreError> {
-        let valid: BTreeSet<&AttachmentKey> = valid.iter().collect();
         let stale: Vec<Lease> = self
             .leases()?
             .into_iter()

@@ -39,15 +39,6 @@ pub struct Call {
     pub(super) warnings: Vec<String>,
 }
 
-/// The attachments that GC must leave alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ValidAttachments {
-    /// The caller did not say: nothing may be freed. (`cnitool gc` sends no list at all.)
-    Unknown,
-    /// These, and no others.
-    Only(BTreeSet<AttachmentKey>),
-}
-
 impl Call {
     /// Reads stdin. An error comes with the version to answer in.
     pub(super) fn read(
@@ -111,13 +102,14 @@ impl Call {
         ))
     }
 
-    /// The attachments that GC was told of.
-    pub(super) fn valid_attachments(&self) -> Result<ValidAttachments, Error> {
+    /// The attachments that GC must leave alone; `None` when the caller did not say (`cnitool gc`
+    /// sends no list at all), which is not the same as an empty list.
+    pub(super) fn valid_attachments(&self) -> Result<Option<BTreeSet<AttachmentKey>>, Error> {
         let named = ["cni.dev/valid-attachments", "cni.dev/attachments"];
         let list = named.iter().find_map(|key| {
             self.config.get(*key).filter(|value| !value.is_null()).map(|value| (key, value))
         });
-        let Some((key, list)) = list else { return Ok(ValidAttachments::Unknown) };
+        let Some((key, list)) = list else { return Ok(None) };
         let wrong = |value: &Value| {
             Error::new(
                 Code::InvalidConfig,
@@ -137,7 +129,7 @@ impl Call {
                 valid.insert(AttachmentKey { container, ifname });
             }
         }
-        Ok(ValidAttachments::Only(valid))
+        Ok(Some(valid))
     }
 }
 

@@ -11,16 +11,12 @@ use super::{Host, addresses, release};
 use crate::attachment::Record;
 use crate::delegate::Invocation;
 use crate::failure::Failures;
-use crate::protocol::{Call, ValidAttachments};
+use crate::protocol::Call;
 use crate::transaction;
 
 /// Releases every attachment of the network that `valid` does not name, and hands GC on to the
 /// IPAM. Goes on past failures.
-pub(super) fn gc(host: &Host, call: &Call, valid: &ValidAttachments) -> Result<(), Error> {
-    let ValidAttachments::Only(valid) = valid else {
-        call.log.warning(&"GC without cni.dev/valid-attachments: nothing is freed");
-        return Ok(());
-    };
+pub(super) fn gc(host: &Host, call: &Call, valid: &BTreeSet<AttachmentKey>) -> Result<(), Error> {
     let mut failures = Failures::default();
     for key in stale(host, call, valid, &mut failures)? {
         call.log.info(&format_args!("{key} is not valid any more"));
@@ -66,10 +62,9 @@ fn ipam(host: &Host, call: &Call, valid: &BTreeSet<AttachmentKey>) -> Result<(),
             },
         ),
         None => {
-            let valid: Vec<AttachmentKey> = valid.iter().cloned().collect();
             let now = transaction::now()?;
             let freed = transaction::write(&host.store, |txn| {
-                ipam::nv_ipam::gc(txn, &call.network, &valid, now).map_err(store_error)
+                ipam::nv_ipam::gc(txn, &call.network, valid, now).map_err(store_error)
             })?;
             if freed > 0 {
                 call.log.info(&format_args!("{freed} addresses were freed"));

@@ -181,11 +181,11 @@ fn gc_keeps_the_valid_and_other_networks() {
         .write(|txn| allocate(txn, &block, Wish::Any, &other, second(0), COOLDOWN))
         .unwrap();
     let network = "net-a".parse().unwrap();
-    let valid = [owner("keep")];
+    let valid = [owner("keep")].into();
     let freed = scratch.write(|txn| txn.release_stale(&network, &valid, second(1)));
     assert_eq!(freed.iter().map(|lease| lease.owner.clone()).collect::<Vec<_>>(), [owner("stale")]);
     assert_eq!(scratch.read(|txn| txn.leases()).len(), 2);
-    assert_eq!(scratch.write(|txn| txn.release_stale(&network, &[], second(1))).len(), 1);
+    assert_eq!(scratch.write(|txn| txn.release_stale(&network, &[].into(), second(1))).len(), 1);
 }
 
 #[test]
@@ -375,7 +375,7 @@ proptest! {
                 Op::Wait(seconds) => now += seconds,
                 Op::Edit(gateway, excluded, last) => block = edited(gateway, excluded, last),
                 Op::Gc(valid) => {
-                    let names: Vec<_> = valid.iter().map(|who| owner(&format!("c{who}"))).collect();
+                    let names = valid.iter().map(|who| owner(&format!("c{who}"))).collect();
                     let network = "net-a".parse().unwrap();
                     scratch.write(|txn| txn.release_stale(&network, &names, second(now)));
                     for who in 0..12 {

@@ -367,10 +367,10 @@ fn gc_frees_what_is_not_named() {
         of("p").container(container).add(&scratch).unwrap();
     }
     let network = "net-a".parse().unwrap();
-    let freed = scratch.write(|txn| gc(txn, &network, &[owner("c2")], second(200)));
+    let freed = scratch.write(|txn| gc(txn, &network, &[owner("c2")].into(), second(200)));
     assert_eq!(freed, 1);
     let other = "net-b".parse().unwrap();
-    assert_eq!(scratch.write(|txn| gc(txn, &other, &[], second(200))), 0);
+    assert_eq!(scratch.write(|txn| gc(txn, &other, &[].into(), second(200))), 0);
 }
 
 #[test]
