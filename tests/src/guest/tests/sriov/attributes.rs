@@ -7,21 +7,23 @@ use crate::guest::Test;
 use crate::guest::host::{Vf, link};
 use crate::guest::program::run;
 
-pub(super) const TESTS: &[Test] = &[
-    ("sriov::every_attribute_and_back", every_attribute_and_back),
-    ("sriov::what_is_not_asked_for_stays", what_is_not_asked_for_stays),
-    ("sriov::mac_sticks_with_untrusted_vfs", mac_sticks_with_untrusted_vfs),
-    ("sriov::mac_precedence", mac_precedence),
-    ("sriov::one_rate_leaves_the_other", one_rate_leaves_the_other),
-    ("sriov::mtu_and_its_limits", mtu_and_its_limits),
-];
+pub(super) const TESTS: &[Test] = &[("sriov::attributes_and_back", attributes_and_back)];
+
+fn attributes_and_back() {
+    let bed = Bed::new(2);
+    every_attribute_and_back(&bed);
+    what_is_not_asked_for_stays(&bed);
+    mac_sticks_with_untrusted_vfs(&bed);
+    mac_precedence(&bed);
+    one_rate_leaves_the_other(&bed);
+    mtu_and_its_limits(&bed);
+}
 
 fn set(vf: &Vf, what: &str) {
     run(&format!("ip link set {} vf {} {what}", vf.pf, vf.index)).ok();
 }
 
-fn every_attribute_and_back() {
-    let bed = Bed::new(2);
+fn every_attribute_and_back(bed: &Bed) {
     let vf = &bed.vfs[1];
     let keys = json!({
         "vlan": 100, "vlanQoS": 5, "spoofchk": "off", "trust": "on", "max_tx_rate": 100,
@@ -40,8 +42,7 @@ fn every_attribute_and_back() {
     });
 }
 
-fn what_is_not_asked_for_stays() {
-    let bed = Bed::new(1);
+fn what_is_not_asked_for_stays(bed: &Bed) {
     let vf = &bed.vfs[0];
     set(vf, "vlan 55 qos 2");
     set(vf, "spoofchk off");
@@ -59,11 +60,13 @@ fn what_is_not_asked_for_stays() {
     });
     // What is asked for and is so already need not be in the driver's power to set.
     attached(vf, &bed.config(0, json!({"link_state": "auto"})), |_, _| {});
+    set(vf, "vlan 0");
+    set(vf, "spoofchk on");
+    set(vf, "max_tx_rate 0");
 }
 
 /// The driver refuses an address from an untrusted VF once its PF has set one, until the VF comes up again.
-fn mac_sticks_with_untrusted_vfs() {
-    let bed = Bed::new(1);
+fn mac_sticks_with_untrusted_vfs(bed: &Bed) {
     let vf = &bed.vfs[0];
     for mac in ["02:11:22:33:44:55", "02:11:22:33:44:66"] {
         let own = link(&vf.wait_for_netdev())["address"].clone();
@@ -80,8 +83,7 @@ fn mac_sticks_with_untrusted_vfs() {
     }
 }
 
-fn mac_precedence() {
-    let bed = Bed::new(1);
+fn mac_precedence(bed: &Bed) {
     let vf = &bed.vfs[0];
     let config = |keys| bed.config(0, keys);
     attached(
@@ -93,8 +95,7 @@ fn mac_precedence() {
     );
 }
 
-fn one_rate_leaves_the_other() {
-    let bed = Bed::new(1);
+fn one_rate_leaves_the_other(bed: &Bed) {
     let vf = &bed.vfs[0];
     set(vf, "max_tx_rate 200");
     attached(vf, &bed.config(0, json!({"min_tx_rate": 0})), |_, _| {
@@ -102,8 +103,7 @@ fn one_rate_leaves_the_other() {
     });
 }
 
-fn mtu_and_its_limits() {
-    let bed = Bed::new(1);
+fn mtu_and_its_limits(bed: &Bed) {
     let vf = &bed.vfs[0];
     attached(vf, &bed.config(0, json!({"mtu": 9000})), |pod, result| {
         assert_eq!(pod.link("net1")["mtu"], 9000);

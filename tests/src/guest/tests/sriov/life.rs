@@ -9,16 +9,20 @@ use crate::guest::pod::Pod;
 use crate::guest::program::run;
 
 pub(super) const TESTS: &[Test] = &[
-    ("sriov::an_address_a_route_and_a_result", an_address_a_route_and_a_result),
-    ("sriov::results_of_all_versions", results_of_all_versions),
-    ("sriov::altnames_come_home", altnames_come_home),
-    ("sriov::ipv6_is_usable_on_return", ipv6_is_usable_on_return),
+    ("sriov::from_add_to_del", from_add_to_del),
     ("sriov::vlans_keep_pods_apart", vlans_keep_pods_apart),
-    ("sriov::del_needs_nothing_but_the_record", del_needs_nothing_but_the_record),
 ];
 
-fn an_address_a_route_and_a_result() {
-    let bed = Bed::new(1);
+fn from_add_to_del() {
+    let bed = Bed::new(2);
+    an_address_a_route_and_a_result(&bed);
+    results_of_all_versions(&bed);
+    altnames_come_home(&bed);
+    ipv6_is_usable_on_return(&bed);
+    del_needs_nothing_but_the_record(&bed);
+}
+
+fn an_address_a_route_and_a_result(bed: &Bed) {
     let vf = &bed.vfs[0];
     let mac = crate::guest::host::link(&vf.wait_for_netdev())["address"].clone();
     attached(vf, &bed.config(0, json!({})), |pod, result| {
@@ -47,8 +51,7 @@ fn an_address_a_route_and_a_result() {
     });
 }
 
-fn results_of_all_versions() {
-    let bed = Bed::new(1);
+fn results_of_all_versions(bed: &Bed) {
     for version in ["", "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] {
         let shown = if version.is_empty() { "0.1.0" } else { version };
         attached(&bed.vfs[0], &bed.config(0, json!({"cniVersion": version})), |_, result| {
@@ -67,8 +70,7 @@ fn results_of_all_versions() {
     }
 }
 
-fn altnames_come_home() {
-    let bed = Bed::new(1);
+fn altnames_come_home(bed: &Bed) {
     let vf = &bed.vfs[0];
     let netdev = vf.wait_for_netdev();
     // One of them is the name that the pod's interface is to have.
@@ -80,10 +82,12 @@ fn altnames_come_home() {
         // A link cannot be renamed to an altname of its own.
         pod.run(&format!("ip link property add dev net1 altname {netdev}")).ok();
     });
+    for altname in ["left", "net1", "a-name-longer-than-fifteen-characters"] {
+        run(&format!("ip link property del dev {netdev} altname {altname}")).ok();
+    }
 }
 
-fn ipv6_is_usable_on_return() {
-    let bed = Bed::new(1);
+fn ipv6_is_usable_on_return(bed: &Bed) {
     let config = bed.config(0, json!({
         "ipam": {
             "type": "static",
@@ -141,8 +145,7 @@ fn vlans_keep_pods_apart() {
     super::assert_forgotten();
 }
 
-fn del_needs_nothing_but_the_record() {
-    let bed = Bed::new(2);
+fn del_needs_nothing_but_the_record(bed: &Bed) {
     let vf = &bed.vfs[0];
     let before = crate::guest::vf_state::VfState::of(vf);
     let pod = Pod::new("pod1");

@@ -11,33 +11,36 @@ use crate::guest::program::run;
 use crate::guest::vf_state::{VfState, assert_unchanged};
 use crate::guest::wait::wait_for;
 
-pub(super) const TESTS: &[Test] = &[
-    ("sriov::del_twice_and_of_nothing", del_twice_and_of_nothing),
-    ("sriov::del_after_the_namespace", del_after_the_namespace),
-    ("sriov::del_when_the_path_leads_elsewhere", del_when_the_path_leads_elsewhere),
-    ("sriov::del_after_the_pod_had_its_way", del_after_the_pod_had_its_way),
-    ("sriov::del_of_a_vf_that_was_moved_on", del_of_a_vf_that_was_moved_on),
-    ("sriov::del_after_the_pf_was_renamed", del_after_the_pf_was_renamed),
-    ("sriov::del_leaves_a_new_vf_alone", del_leaves_a_new_vf_alone),
-    ("sriov::del_when_the_name_is_taken", del_when_the_name_is_taken),
-    ("sriov::a_lost_attachment_makes_room", a_lost_attachment_makes_room),
-];
+pub(super) const TESTS: &[Test] =
+    &[("sriov::del_whatever_became_of_it", del_whatever_became_of_it)];
+
+fn del_whatever_became_of_it() {
+    let bed = Bed::new(2);
+    run(&format!("ip link property add dev {} altname other", bed.vfs[0].wait_for_netdev())).ok();
+    del_twice_and_of_nothing(&bed);
+    del_when_the_path_leads_elsewhere(&bed);
+    del_after_the_pod_had_its_way(&bed);
+    del_of_a_vf_that_was_moved_on(&bed);
+    del_after_the_pf_was_renamed(&bed);
+    del_when_the_name_is_taken(&bed);
+    a_lost_attachment_makes_room(&bed);
+    del_after_the_namespace(&bed);
+    del_leaves_a_new_vf_alone(&bed);
+}
 
 /// A VF attached to `pod1` with something of everything.
-struct Attached {
-    bed: Bed,
+struct Attached<'a> {
+    bed: &'a Bed,
     before: VfState,
     netdev: String,
     config: serde_json::Value,
 }
 
-impl Attached {
+impl<'a> Attached<'a> {
     #[track_caller]
-    fn new(pod: &Pod) -> Self {
-        let bed = Bed::new(2);
+    fn new(bed: &'a Bed, pod: &Pod) -> Self {
         let vf = &bed.vfs[0];
         let netdev = vf.wait_for_netdev();
-        run(&format!("ip link property add dev {netdev} altname other")).ok();
         let before = VfState::of(vf);
         let keys = json!({"vlan": 100, "trust": "on", "mac": "02:11:22:33:44:55", "mtu": 2000});
         let config = bed.config(0, keys);
@@ -69,9 +72,9 @@ impl Attached {
     }
 }
 
-fn del_twice_and_of_nothing() {
+fn del_twice_and_of_nothing(bed: &Bed) {
     let pod = Pod::new("pod1");
-    let attached = Attached::new(&pod);
+    let attached = Attached::new(bed, &pod);
     for _ in 0..2 {
         attached.del().env("CNI_NETNS", pod.path()).run().ok();
         attached.is_home();
@@ -80,10 +83,10 @@ fn del_twice_and_of_nothing() {
     attached.is_home();
 }
 
-fn del_after_the_namespace() {
+fn del_after_the_namespace(bed: &Bed) {
     for netns in [None, Some("/run/netns/pod1"), Some("/tmp/plain")] {
         let pod = Pod::new("pod1");
-        let attached = Attached::new(&pod);
+        let attached = Attached::new(bed, &pod);
         drop(pod);
         std::fs::write("/tmp/plain", "").expect("a plain file");
         let call = attached.del();
@@ -97,9 +100,9 @@ fn del_after_the_namespace() {
     }
 }
 
-fn del_when_the_path_leads_elsewhere() {
+fn del_when_the_path_leads_elsewhere(bed: &Bed) {
     let pod = Pod::new("pod1");
-    let attached = Attached::new(&pod);
+    let attached = Attached::new(bed, &pod);
     // A namespace of the same name with an interface of the same name, which is none of ours. The first one lives on
     // in a process.
     let sleeper = pod.program("sleep 1000").start();
@@ -115,9 +118,9 @@ fn del_when_the_path_leads_elsewhere() {
     drop(sleeper);
 }
 
-fn del_after_the_pod_had_its_way() {
+fn del_after_the_pod_had_its_way(bed: &Bed) {
     let pod = Pod::new("pod1");
-    let attached = Attached::new(&pod);
+    let attached = Attached::new(bed, &pod);
     for line in [
         "ip link set net1 promisc on",
         "ip link set net1 allmulticast on",
@@ -135,18 +138,18 @@ fn del_after_the_pod_had_its_way() {
     attached.is_home();
 }
 
-fn del_of_a_vf_that_was_moved_on() {
+fn del_of_a_vf_that_was_moved_on(bed: &Bed) {
     let (pod, inner) = (Pod::new("pod1"), Pod::new("inner"));
-    let attached = Attached::new(&pod);
+    let attached = Attached::new(bed, &pod);
     pod.run("ip link set net1 netns inner name hidden").ok();
     attached.del().env("CNI_NETNS", pod.path()).run().ok();
     attached.is_home();
     assert!(inner.links().is_empty());
 }
 
-fn del_after_the_pf_was_renamed() {
+fn del_after_the_pf_was_renamed(bed: &Bed) {
     let pod = Pod::new("pod1");
-    let attached = Attached::new(&pod);
+    let attached = Attached::new(bed, &pod);
     let pf = attached.bed.pf.name.clone();
     let rename = |from: &str, to: &str| {
         run(&format!("ip link set {from} name {to}")).ok();
@@ -158,9 +161,9 @@ fn del_after_the_pf_was_renamed() {
     attached.is_home();
 }
 
-fn del_leaves_a_new_vf_alone() {
+fn del_leaves_a_new_vf_alone(bed: &Bed) {
     let pod = Pod::new("pod1");
-    let attached = Attached::new(&pod);
+    let attached = Attached::new(bed, &pod);
     attached.bed.pf.remove_vfs();
     attached.bed.pf.make_vfs(2);
     let new = attached.vf();
@@ -172,9 +175,9 @@ fn del_leaves_a_new_vf_alone() {
     assert_forgotten();
 }
 
-fn del_when_the_name_is_taken() {
+fn del_when_the_name_is_taken(bed: &Bed) {
     let pod = Pod::new("pod1");
-    let attached = Attached::new(&pod);
+    let attached = Attached::new(bed, &pod);
     let taken = &attached.netdev;
     run(&format!("ip link add {taken} type dummy")).ok();
     let error = attached.del().env("CNI_NETNS", pod.path()).run().error(11);
@@ -187,9 +190,9 @@ fn del_when_the_name_is_taken() {
 }
 
 /// No DEL ever came, and the VF is given to another pod.
-fn a_lost_attachment_makes_room() {
+fn a_lost_attachment_makes_room(bed: &Bed) {
     let pod = Pod::new("pod1");
-    let attached = Attached::new(&pod);
+    let attached = Attached::new(bed, &pod);
     drop(pod);
     let next = Pod::new("pod2");
     let config = attached.bed.config(0, json!({"vlan": 200}));

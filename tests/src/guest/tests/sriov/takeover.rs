@@ -10,10 +10,13 @@ use crate::guest::pod::Pod;
 use crate::guest::program::run;
 use crate::guest::vf_state::{VfState, assert_unchanged};
 
-pub(super) const TESTS: &[Test] = &[
-    ("sriov::del_of_what_sriov_cni_attached", del_of_what_sriov_cni_attached),
-    ("sriov::a_file_from_before_the_boot_goes", a_file_from_before_the_boot_goes),
-];
+pub(super) const TESTS: &[Test] = &[("sriov::attachments_of_sriov_cni", attachments_of_sriov_cni)];
+
+fn attachments_of_sriov_cni() {
+    let bed = Bed::new(1);
+    del_of_what_sriov_cni_attached(&bed);
+    a_file_from_before_the_boot_goes(&bed);
+}
 
 const FILE: &str = "/var/lib/cni/sriov/c1-net1";
 
@@ -38,11 +41,10 @@ fn attach_as_sriov_cni(bed: &Bed, pod: &Pod) {
     put(&format!("/var/lib/cni/sriov/pci/{}", vf.address), &pod.path());
 }
 
-fn del_of_what_sriov_cni_attached() {
-    let bed = Bed::new(1);
+fn del_of_what_sriov_cni_attached(bed: &Bed) {
     let before = VfState::of(&bed.vfs[0]);
     let pod = Pod::new("pod1");
-    attach_as_sriov_cni(&bed, &pod);
+    attach_as_sriov_cni(bed, &pod);
     let config = bed.config(0, json!({"ipam": {}}));
     for _ in 0..2 {
         Call::del("sriov", "c1", &pod, &config).run().ok();
@@ -52,10 +54,9 @@ fn del_of_what_sriov_cni_attached() {
     }
 }
 
-fn a_file_from_before_the_boot_goes() {
-    let bed = Bed::new(1);
+fn a_file_from_before_the_boot_goes(bed: &Bed) {
     let pod = Pod::new("pod1");
-    attach_as_sriov_cni(&bed, &pod);
+    attach_as_sriov_cni(bed, &pod);
     run(&format!("touch -d 1990-01-01 {FILE}")).ok();
     Call::del("sriov", "c1", &pod, &bed.config(0, json!({"ipam": {}}))).run().ok();
     assert!(!std::path::Path::new(FILE).exists());

@@ -11,15 +11,19 @@ use crate::guest::trace::Trace;
 use crate::guest::transcript::log;
 
 pub(super) const TESTS: &[Test] = &[
-    ("sriov::check_names_what_differs", check_names_what_differs),
-    ("sriov::gc_frees_what_is_not_valid", gc_frees_what_is_not_valid),
-    ("sriov::status_of_a_working_node", status_of_a_working_node),
+    ("sriov::check_status_and_gc", check_status_and_gc),
     ("sriov::requests_do_not_grow_with_vfs", requests_do_not_grow_with_vfs),
-    ("sriov::device_information_is_written_once", device_information_is_written_once),
 ];
 
-fn check_names_what_differs() {
-    let bed = Bed::new(1);
+fn check_status_and_gc() {
+    let bed = Bed::new(3);
+    check_names_what_differs(&bed);
+    gc_frees_what_is_not_valid(&bed);
+    status_of_a_working_node(&bed);
+    device_information_is_written_once(&bed);
+}
+
+fn check_names_what_differs(bed: &Bed) {
     let pod = Pod::new("pod1");
     let mut config = bed.config(0, json!({"vlan": 100, "trust": "on"}));
     let result = Call::add("sriov", "c1", &pod, &config).run().ok();
@@ -59,8 +63,7 @@ fn check_names_what_differs() {
     check().error(999);
 }
 
-fn gc_frees_what_is_not_valid() {
-    let bed = Bed::new(3);
+fn gc_frees_what_is_not_valid(bed: &Bed) {
     let pods = ["pod0", "pod1", "pod2"].map(Pod::new);
     for (number, pod) in pods.iter().enumerate() {
         let mut config = bed.config(number, json!({"vlan": 100}));
@@ -87,8 +90,7 @@ fn gc_frees_what_is_not_valid() {
     assert_forgotten();
 }
 
-fn status_of_a_working_node() {
-    let bed = Bed::new(1);
+fn status_of_a_working_node(bed: &Bed) {
     let status = |keys: Value| Call::new("sriov", "STATUS", "unused", &bed.config(0, keys)).run();
     assert_eq!(status(json!({})).ok(), Value::Null);
     assert_eq!(status(json!({"deviceID": null})).ok(), Value::Null);
@@ -130,8 +132,7 @@ fn requests_do_not_grow_with_vfs() {
     assert!(counts.iter().all(|(_, count)| *count <= 24), "{counts:?}");
 }
 
-fn device_information_is_written_once() {
-    let bed = Bed::new(1);
+fn device_information_is_written_once(bed: &Bed) {
     let pod = Pod::new("pod1");
     let path = "/var/run/k8s.cni.cncf.io/devinfo/cni/ns-net-c1_net1";
     let config = bed.config(0, json!({"runtimeConfig": {"CNIDeviceInfoFile": path}}));
