@@ -16,6 +16,7 @@
 
 mod add;
 mod addresses;
+mod alive;
 mod check;
 mod claim;
 mod device;

@@ -5,10 +5,9 @@ use conf::cni::{Code, Error};
 use ipam::AttachmentKey;
 use ipam::nv_ipam::{Allocation, Request, store_error};
 
+use super::alive::is_alive;
 use super::{Host, release};
 use crate::attachment::{Record, State};
-use crate::kernel::netns::Netns;
-use crate::kernel::vfio;
 use crate::log::Log;
 use crate::transaction;
 
@@ -79,23 +78,6 @@ fn may_undo(host: &Host, old: &Record, vf: PciAddress, key: &AttachmentKey) -> R
         return Ok(());
     }
     refused(format!("{key} has VF {} already; DEL comes first", old.vf))
-}
-
-/// Whether the namespace of an attachment still exists, or someone still uses its VF.
-pub(super) fn is_alive(host: &Host, record: &Record) -> Result<bool, Error> {
-    if let Ok(netns) = Netns::open(&record.netns)
-        && netns.cookie()? == record.netns_cookie
-    {
-        return Ok(true);
-    }
-    if Netns::by_cookie(record.netns_cookie)?.is_some() {
-        return Ok(true);
-    }
-    let group = host.sysfs.function_while_stuck(record.vf)?.and_then(|found| found.iommu_group);
-    match (group, record.driver.is_userspace()) {
-        (Some(group), true) => Ok(vfio::is_busy(&host.root.join("/dev"), group)?),
-        _ => Ok(false),
-    }
 }
 
 fn held_by(vf: PciAddress, holder: &AttachmentKey) -> Error {
