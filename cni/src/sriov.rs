@@ -16,6 +16,7 @@
 
 mod add;
 mod addresses;
+mod by_pf;
 mod alive;
 mod check;
 mod claim;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use conf::Mac;
 use conf::cni::{AddResult, Error, Interface, Ip};
 use ipam::nv_ipam::store_error;
 use ipam::{AttachmentKey, Root};
@@ -15,6 +16,7 @@ use super::wish::Wish;
 use super::{Host, claim, device_info, link, mac, release};
 use crate::attachment::{FORMAT, HostLink, Ipam, Record, State};
 use crate::kernel::netlink::Route;
+use crate::kernel::vf::VfChange;
 use crate::lock::{Patience, Purpose, VfLock};
 use crate::protocol::{Call, Sandbox};
 use crate::transaction;
@@ -200,9 +202,12 @@ impl Attaching<'_> {
 
     fn ask_for_mac(&mut self) -> Result<(), Error> {
         if let (Some(link), Some(mac)) = (&self.observed.link, self.wish.conf.mac) {
-            let by_pf = self.observed.by_pf.as_ref().map(|(pf, vf)| (*pf, vf.index));
+            let lift = self.observed.by_pf.as_ref().map(|(pf, vf)| {
+                let change = VfChange { mac: Some(Mac::ZERO), ..VfChange::default() };
+                move |on_host: &mut Route| Ok(on_host.set_vf(*pf, vf.index, &change)?)
+            });
             // The next step has the PF assign it, lifted or not.
-            mac::ask(&mut self.on_host, by_pf, link, mac, &self.call.log);
+            mac::ask(&mut self.on_host, lift, link, mac, &self.call.log);
         }
         Ok(())
     }

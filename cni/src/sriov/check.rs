@@ -6,8 +6,9 @@ use conf::cni::{AddResult, Code, Error};
 use ipam::AttachmentKey;
 
 use super::addresses::Source;
+use super::by_pf::ByPf;
 use super::wish::Wish;
-use super::{Host, link, release, restore};
+use super::{Host, link, release};
 use crate::attachment::{Ipam, Record, State};
 use crate::delegate::Invocation;
 use crate::failure::Failures;
@@ -39,7 +40,7 @@ pub(super) fn check(
     if record.link.is_some() {
         failures.note(in_container(&record, &sandbox, added));
     }
-    failures.note(by_pf(host, &record));
+    failures.note(on_pf(host, &record));
     failures.note(ipam(host, call, &record, &source, added));
     failures.into_result()
 }
@@ -99,16 +100,13 @@ fn leads_by(ours: &AddResult, gateway: Option<std::net::IpAddr>) -> bool {
     gateway.is_some_and(|gateway| ours.ips.iter().any(|ip| ip.address.contains(gateway)))
 }
 
-fn by_pf(host: &Host, record: &Record) -> Result<(), Error> {
+fn on_pf(host: &Host, record: &Record) -> Result<(), Error> {
     if record.change.is_empty() {
         return Ok(());
     }
     let mut on_host = Route::open()?;
-    let pf = restore::pf_index(host, &mut on_host, record)?;
-    let now = on_host.vf(pf, record.vf_index)?.ok_or_else(|| {
-        differs(format!("PF {} does not know VF {} any more", record.pf, record.vf_index))
-    })?;
-    let missing = restore::missing(record, &now);
+    let Some(by_pf) = ByPf::find(host, &mut on_host, record)? else { return Ok(()) };
+    let missing = by_pf.missing(&mut on_host)?;
     if missing.is_empty() {
         return Ok(());
     }

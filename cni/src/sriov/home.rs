@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use conf::IfName;
 use conf::cni::{Code, Error};
 
-use super::{Host, restore};
+use super::Host;
+use super::by_pf::ByPf;
 use crate::attachment::{HostLink, Record};
 use crate::failure::Failures;
 use crate::kernel;
@@ -27,6 +28,8 @@ pub(super) struct Homecoming<'a> {
     pub(super) record: &'a Record,
     /// What it was on the host.
     pub(super) own: &'a HostLink,
+    /// The VF as its PF has it, if that was in play.
+    pub(super) by_pf: Option<ByPf<'a>>,
     /// The container's namespace, as DEL was told; the record's own path counts first.
     pub(super) netns: Option<&'a Path>,
 }
@@ -48,8 +51,8 @@ impl Homecoming<'_> {
         if let Some((mut there, link)) = self.search()? {
             // The move closes it, and igbvf takes over then what its PF has assigned: as its
             // address, and for good as its permanent one.
-            if let Err(error) = restore::assignment(self.host, on_host, self.record, self.log) {
-                self.log.debug(&error);
+            if let Some(by_pf) = self.by_pf {
+                by_pf.restore_assignment(on_host, self.log);
             }
             self.take(on_host, &mut there, &link, failures)?;
         }

@@ -6,12 +6,12 @@
 //! Others take it over by themselves, or want to be told. So: ask; when that is refused have the
 //! PF lift its assignment and ask again; and when that is refused too, open and close, and look.
 
+use conf::Mac;
 use conf::cni::{Code, Error};
-use conf::{Mac, VfIndex};
 
+use crate::kernel;
 use crate::kernel::link::Link;
 use crate::kernel::netlink::Route;
-use crate::kernel::vf::VfChange;
 use crate::log::Log;
 
 /// Whether the PF must assign the VF's MAC anew.
@@ -23,36 +23,36 @@ pub(super) enum Assignment {
     Lifted,
 }
 
-/// Gives the VF's link, which is on the host, this MAC, lifting what its PF (by index) has
-/// assigned if need be. A refusal is no failure yet: [`settle`] comes later.
+/// Gives the VF's link, which is on the host, this MAC; when that is refused, once more after
+/// `lift` has had the PF lift its assignment. A refusal is no failure yet: [`settle`] comes later.
 pub(super) fn ask(
     on_host: &mut Route,
-    by_pf: Option<(u32, VfIndex)>,
+    lift: Option<impl FnOnce(&mut Route) -> Result<(), Error>>,
     link: &Link,
     mac: Mac,
     log: &Log,
 ) -> Assignment {
-    if link.mac == Some(mac) {
+    if link.mac == Some(mac) || set(on_host, link, mac, log).is_ok() {
         return Assignment::Untouched;
     }
-    let name = &link.name;
-    let set = on_host.set_mac(link.index, mac);
-    let Err(refused) = log.change(format_args!("set {name}: address {mac}"), set) else {
-        return Assignment::Untouched;
-    };
-    log.debug(&refused);
-    let Some((pf, index)) = by_pf else { return Assignment::Untouched };
-    let change = VfChange { mac: Some(Mac::ZERO), ..VfChange::default() };
-    let lifted = on_host.set_vf(pf, index, &change);
-    if let Err(refused) = log.change(format_args!("set VF {index}: {change}"), lifted) {
-        log.debug(&refused);
-        return Assignment::Untouched;
+    match lift.map(|lift| lift(on_host)) {
+        Some(Ok(())) => {
+            // Refused again, it is for `settle` to tell.
+            set(on_host, link, mac, log).ok();
+            Assignment::Lifted
+        }
+        Some(Err(refused)) => {
+            log.debug(&refused);
+            Assignment::Untouched
+        }
+        None => Assignment::Untouched,
     }
-    let set = on_host.set_mac(link.index, mac);
-    if let Err(refused) = log.change(format_args!("set {name}: address {mac}"), set) {
-        log.debug(&refused);
-    }
-    Assignment::Lifted
+}
+
+fn set(route: &mut Route, link: &Link, mac: Mac, log: &Log) -> Result<(), kernel::Error> {
+    let set = route.set_mac(link.index, mac);
+    let told = log.change(format_args!("set {}: address {mac}", link.name), set);
+    told.inspect_err(|refused| log.debug(refused))
 }
 
 /// Gives the link this MAC, which its PF has assigned. One that was down is down afterwards, one
@@ -65,10 +65,7 @@ pub(super) fn settle(route: &mut Route, link: &Link, mac: Mac, log: &Log) -> Res
         return Ok(());
     }
     let (index, name) = (link.index, &link.name);
-    let set = route.set_mac(index, mac);
-    let Err(refused) = log.change(format_args!("set {name}: address {mac}"), set) else {
-        return Ok(());
-    };
+    let Err(refused) = set(route, link, mac, log) else { return Ok(()) };
     let set = route.set_up(index).and_then(|()| route.set_down(index));
     log.change(format_args!("set {name}: up and down, for the MAC of its PF"), set)?;
     let taken_over = own(route, link)?.mac == Some(mac);

@@ -21,12 +21,11 @@ use conf::plugin::sriov::SriovConf;
 use ipam::nv_ipam::store_error;
 use ipam::{AttachmentKey, WriteTxn};
 
-use super::alive::is_alive;
+use super::by_pf::ByPf;
 use super::home::Homecoming;
-use super::{Host, addresses, device_info, restore, upstream};
-use crate::attachment::{ForeignIpam, HostLink, Ipam, Record, State};
+use super::{Host, addresses, claim, device_info, restore, upstream};
+use crate::attachment::{ForeignIpam, Ipam, Record, State};
 use crate::failure::Failures;
-use crate::kernel::link::Link;
 use crate::kernel::netlink::Route;
 use crate::kernel::netns::Netns;
 use crate::lock::{LockError, Patience, Purpose, VfLock};
@@ -73,7 +72,7 @@ pub fn reclaim(host: &Host, log: &Log, key: &AttachmentKey) -> Result<bool, Erro
         Err(error) => return Err(error.into()),
     };
     let Some(record) = find(host, key)? else { return Ok(false) };
-    if is_alive(host, &record)? {
+    if claim::is_alive(host, &record)? {
         return Ok(false);
     }
     release(host, log, &record, None, Some(lock)).map(|()| true)
@@ -129,53 +128,35 @@ fn give_vf_back(
     failures: &mut Failures,
 ) -> bool {
     let Some(mut on_host) = failures.note(Route::open()) else { return false };
+    let by_pf = failures.note(ByPf::find(host, &mut on_host, record)).flatten();
     let link = match &record.link {
-        None => None,
-        Some(own) => match give_link_back(host, log, record, own, netns, &mut on_host, failures) {
-            Whereabouts::Home(link) => Some((link, own)),
-            Whereabouts::Nowhere => None,
-            Whereabouts::Away => return false,
-        },
+        Some(own) if has_link(host, log, record, failures) => {
+            let homecoming = Homecoming { host, log, record, own, by_pf, netns };
+            let brought = homecoming.bring(&mut on_host, failures);
+            let Some(link) = failures.note(brought) else { return false };
+            restore::link(&mut on_host, &link, own, log, failures);
+            Some((link, own))
+        }
+        _ => None,
     };
-    restore::vf(host, &mut on_host, record, log, failures);
+    if let Some(by_pf) = by_pf {
+        failures.note(by_pf.restore(&mut on_host, log));
+    }
     if let Some((link, own)) = link {
-        failures.note(restore::mac(host, &mut on_host, record, &link, own, log));
+        failures.note(restore::mac(&mut on_host, by_pf, &link, own, log));
     }
     true
 }
 
-/// What became of the netdev.
-enum Whereabouts {
-    Home(Box<Link>),
-    /// Another driver has the VF now, and there is no such netdev any more.
-    Nowhere,
-    /// Still in the container, or not to be found.
-    Away,
-}
-
-fn give_link_back(
-    host: &Host,
-    log: &Log,
-    record: &Record,
-    own: &HostLink,
-    netns: Option<&Path>,
-    on_host: &mut Route,
-    failures: &mut Failures,
-) -> Whereabouts {
+/// Whether the VF still has the driver that made its netdev. Where somebody bound another one
+/// meanwhile, the netdev is gone, and there is nothing of it to put right.
+fn has_link(host: &Host, log: &Log, record: &Record, failures: &mut Failures) -> bool {
     let function = failures.note(host.sysfs.function_while_stuck(record.vf)).flatten();
-    if function.is_some_and(|function| function.driver.as_ref() != Some(&record.driver)) {
+    let driver = function.and_then(|function| function.driver);
+    if driver.as_ref() != Some(&record.driver) {
         log.warning(&format_args!("VF {} is not bound to {} any more", record.vf, record.driver));
-        return Whereabouts::Nowhere;
     }
-    let homecoming = Homecoming { host, log, record, own, netns };
-    let brought = homecoming.bring(on_host, failures);
-    match failures.note(brought) {
-        Some(link) => {
-            restore::link(on_host, &link, own, log, failures);
-            Whereabouts::Home(Box::new(link))
-        }
-        None => Whereabouts::Away,
-    }
+    driver.as_ref() == Some(&record.driver)
 }
 
 /// All is right: frees the VF and the addresses, and forgets the attachment.
