@@ -25,7 +25,9 @@ use crate::plan::{Lane, Plan, Step};
 use crate::snapshot::Snapshot;
 
 mod bind;
+mod error;
 mod execute;
+mod kernel;
 mod lane;
 mod locks;
 mod progress;

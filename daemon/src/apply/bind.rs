@@ -9,7 +9,8 @@ use cni::kernel::netlink::Route;
 use cni::kernel::sysfs::Function;
 use conf::{DriverName, PciAddress};
 
-use super::execute::{Kernel, StepError};
+use super::error::StepError;
+use super::kernel::Kernel;
 use crate::plan::Binding;
 
 /// Binds `vf` as told. What it has of it already is kept.

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::execute::{Kernel, StepError};
+use super::error::StepError;
+use super::kernel::Kernel;
 use super::locks::Locks;
 use super::progress::Progress;
 use super::{Failure, Job, LaneOutcome};

@@ -4,7 +4,7 @@ use cni::lock::{LockError, Patience, Purpose, VfLock};
 use conf::VfIndex;
 
 use super::Job;
-use super::execute::StepError;
+use super::error::StepError;
 use crate::observe::observe;
 use crate::plan::{Action, Step};
 use crate::snapshot::Pf;
