@@ -16,8 +16,8 @@
 
 mod add;
 mod addresses;
-mod by_pf;
 mod alive;
+mod by_pf;
 mod check;
 mod claim;
 mod device;

@@ -21,9 +21,10 @@ use conf::plugin::sriov::SriovConf;
 use ipam::nv_ipam::store_error;
 use ipam::{AttachmentKey, WriteTxn};
 
+use super::alive::is_alive;
 use super::by_pf::ByPf;
 use super::home::Homecoming;
-use super::{Host, addresses, claim, device_info, restore, upstream};
+use super::{Host, addresses, device_info, restore, upstream};
 use crate::attachment::{ForeignIpam, Ipam, Record, State};
 use crate::failure::Failures;
 use crate::kernel::netlink::Route;
@@ -72,7 +73,7 @@ pub fn reclaim(host: &Host, log: &Log, key: &AttachmentKey) -> Result<bool, Erro
         Err(error) => return Err(error.into()),
     };
     let Some(record) = find(host, key)? else { return Ok(false) };
-    if claim::is_alive(host, &record)? {
+    if is_alive(host, &record)? {
         return Ok(false);
     }
     release(host, log, &record, None, Some(lock)).map(|()| true)
