@@ -50,6 +50,8 @@ pub(super) enum Happening {
     Shown(String),
     /// The guest cannot go on.
     Unusable(String),
+    /// QEMU died under this test, which says nothing of the test.
+    Broken { name: String, message: String, wreck: PathBuf },
 }
 
 impl Session {
@@ -143,8 +145,15 @@ impl Session {
             End::Off if self.finished || said.is_some() => None,
             End::Off => Some("the machine went off by itself".to_owned()),
             End::Crashed(line) => Some(format!("the kernel crashed: {line}")),
+            End::Broken(last) => Some(format!("QEMU died: {last}")),
             End::Late => Some(format!("the machine did not end within {LIMIT:?}")),
         };
+        if let End::Broken(last) = end
+            && let Some(Current { name, .. }) = self.current.take()
+        {
+            let wreck = self.keep(&name)?;
+            return Ok(Some(Happening::Broken { name, message: last.clone(), wreck }));
+        }
         if self.current.is_some() {
             let message = said.or(cause).unwrap_or_else(|| "the runner forgot it".to_owned());
             return self.fail(message);

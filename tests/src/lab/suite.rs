@@ -57,6 +57,8 @@ pub fn run(names: &[String]) -> Result<bool> {
 struct Tally {
     passed: usize,
     failed: Vec<(String, PathBuf)>,
+    /// Tests under which QEMU died: each is given one more machine.
+    broken: Vec<String>,
 }
 
 impl Tally {
@@ -66,6 +68,9 @@ impl Tally {
             for (name, wreck) in &self.failed {
                 println!("    {name}: {}", wreck.display());
             }
+        }
+        for name in &self.broken {
+            println!("\nQEMU died under {name}, which was run again");
         }
         let word = if self.failed.is_empty() { "ok" } else { "FAILED" };
         println!(
@@ -79,22 +84,24 @@ impl Tally {
 /// Boots until all of `remaining` is done.
 fn work_off(programs: &Programs, mut remaining: Vec<String>, tally: &Mutex<Tally>) -> Result<()> {
     while !remaining.is_empty() {
-        let before = remaining.len();
-        boot(programs, &mut remaining, tally)?;
-        if remaining.len() == before {
+        if !boot(programs, &mut remaining, tally)? {
             bail!("the machine did not run a single test");
         }
     }
     Ok(())
 }
 
-/// Boots once and takes off `remaining` what was run.
-fn boot(programs: &Programs, remaining: &mut Vec<String>, tally: &Mutex<Tally>) -> Result<()> {
+/// Boots once and takes off `remaining` what was run. False when nothing was.
+fn boot(programs: &Programs, remaining: &mut Vec<String>, tally: &Mutex<Tally>) -> Result<bool> {
+    let mut ran = false;
     let mut session = Session::boot(programs, &Orders::Tests(remaining.clone()))?;
     while let Some(happening) = session.next()? {
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         match happening {
-            Happening::Started { name } => remaining.retain(|other| *other != name),
+            Happening::Started { name } => {
+                ran = true;
+                remaining.retain(|other| *other != name);
+            }
             Happening::Passed { name, seconds } => {
                 println!("test {name} ... ok ({seconds:.1} s)");
                 tally.passed += 1;
@@ -105,11 +112,24 @@ fn boot(programs: &Programs, remaining: &mut Vec<String>, tally: &Mutex<Tally>) 
                 tally.failed.push((name, wreck));
             }
             Happening::Shown(text) => print!("{text}"),
+            Happening::Broken { name, message, wreck } => {
+                println!(
+                    "test {name} ... QEMU died: {message}\n    the wreck: {}",
+                    wreck.display()
+                );
+                if tally.broken.contains(&name) {
+                    tally.failed.push((name, wreck));
+                } else {
+                    println!("    booting again for this test");
+                    remaining.push(name.clone());
+                    tally.broken.push(name);
+                }
+            }
             Happening::Unusable(message) if remaining.is_empty() => println!("{message}"),
             Happening::Unusable(message) => println!("{message}; booting again for the rest"),
         }
     }
-    Ok(())
+    Ok(ran)
 }
 
 /// All that led to a failure, set off from the list of tests.

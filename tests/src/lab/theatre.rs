@@ -62,6 +62,12 @@ fn play(profile: Profile, orders: &Orders) -> Result<bool> {
                 println!("\nThis went wrong:");
                 suite::print_failure(&transcript, &message, &wreck);
             }
+            Happening::Broken { message, wreck, .. } => {
+                println!(
+                    "\nQEMU died: {message}\nPlease try again. The wreck: {}",
+                    wreck.display()
+                );
+            }
             Happening::Unusable(message) => println!("{message}"),
         }
     }
