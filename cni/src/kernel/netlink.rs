@@ -6,7 +6,7 @@
 
 mod frame;
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
@@ -52,16 +52,6 @@ impl Route {
     /// How many requests were sent so far.
     pub fn requests(&self) -> u64 {
         self.requests
-    }
-
-    /// The cookie of the socket's namespace (`SO_NETNS_COOKIE`).
-    pub fn netns_cookie(&self) -> Result<u64, Error> {
-        netns::cookie_of(self.socket.as_fd())
-    }
-
-    /// The socket's namespace.
-    pub fn netns(&self) -> Result<Netns, Error> {
-        netns::of_socket(self.socket.as_fd())
     }
 
     /// Sends a change and waits for its acknowledgement.

@@ -3,7 +3,7 @@
 mod search;
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
@@ -43,11 +43,6 @@ impl Netns {
     /// The calling thread's namespace.
     pub fn current() -> Result<Self, Error> {
         Self::open(Path::new("/proc/thread-self/ns/net"))
-    }
-
-    /// The namespace of a process.
-    pub fn of_process(pid: u32) -> Result<Self, Error> {
-        Self::open(Path::new(&format!("/proc/{pid}/ns/net")))
     }
 
     /// The number that the kernel never gives to another namespace until the next boot
@@ -102,7 +97,7 @@ pub fn enter<T: Send>(netns: &Netns, inside: impl FnOnce() -> T + Send) -> Resul
 }
 
 /// The cookie of the namespace that a socket belongs to.
-pub(super) fn cookie_of(socket: BorrowedFd<'_>) -> Result<u64, Error> {
+fn cookie_of(socket: BorrowedFd<'_>) -> Result<u64, Error> {
     let mut cookie = 0u64;
     let mut length = libc::socklen_t::try_from(size_of_val(&cookie)).unwrap_or_default();
     #[expect(unsafe_code, reason = "nix does not have SO_NETNS_COOKIE")]
@@ -123,20 +118,6 @@ pub(super) fn cookie_of(socket: BorrowedFd<'_>) -> Result<u64, Error> {
     }
 }
 
-/// The namespace that a socket belongs to.
-pub(super) fn of_socket(socket: BorrowedFd<'_>) -> Result<Netns, Error> {
-    #[expect(unsafe_code, reason = "an ioctl that nix does not have")]
-    // SAFETY: SIOCGSKNS takes no argument, and returns a new descriptor that nobody else owns.
-    let outcome = unsafe {
-        Errno::result(libc::ioctl(socket.as_raw_fd(), SIOCGSKNS))
-            .map(|descriptor| OwnedFd::from_raw_fd(descriptor))
-    };
-    match outcome {
-        Ok(file) => Ok(Netns { file, name: "of a socket".to_owned() }),
-        Err(errno) => Err(Error::new("find", "the network namespace of a socket", errno)),
-    }
-}
-
 /// Whether an open file is a network namespace: on nsfs, and of the right kind.
 fn check(file: BorrowedFd<'_>) -> Result<(), Cause> {
     let not_one = |detail: &str| Cause::Errno { errno: Errno::EINVAL, detail: detail.to_owned() };
@@ -151,6 +132,3 @@ fn check(file: BorrowedFd<'_>) -> Result<(), Cause> {
         _ => Err(not_one("a namespace, but not a network namespace")),
     }
 }
-
-/// The namespace of a socket, as a file (include/uapi/linux/sockios.h).
-const SIOCGSKNS: libc::Ioctl = 0x894c;

@@ -113,18 +113,6 @@ impl Route {
         Err(Error::new("add", format!("route {}", self.described(route)), cause))
     }
 
-    /// Removes a route.
-    pub fn remove_route(&mut self, route: &IpRoute) -> Result<Change, Error> {
-        let message = RouteNetlinkMessage::DelRoute(wire::message(route));
-        match self.change(message, 0) {
-            Ok(()) => Ok(Change::Changed),
-            Err(Cause::Errno { errno: Errno::ESRCH, .. }) => Ok(Change::Same),
-            Err(cause) => {
-                Err(Error::new("remove", format!("route {}", self.described(route)), cause))
-            }
-        }
-    }
-
     fn dump_routes(
         &mut self,
         message: RouteMessage,

@@ -133,11 +133,6 @@ impl Sysfs {
         Ok(found)
     }
 
-    /// The PF of a VF; `None` when it is not a VF or not there.
-    pub fn pf_of(&self, vf: PciAddress) -> Result<Option<PciAddress>, Error> {
-        read::linked(&self.directory(vf).join("physfn"))
-    }
-
     /// Which VF of `pf` it is; `None` when it is none of them.
     pub fn vf_index(&self, pf: PciAddress, vf: PciAddress) -> Result<Option<VfIndex>, Error> {
         let vfs = read::virtfns(&self.directory(pf))?;

@@ -10,7 +10,6 @@ use ipnetwork::IpNetwork;
 use super::mac;
 use super::wish::Wish;
 use crate::kernel::Errno;
-use crate::kernel::address::Dad;
 use crate::kernel::announce::Announcer;
 use crate::kernel::link::{Link, Moved};
 use crate::kernel::netlink::Route;
@@ -135,8 +134,7 @@ pub(super) fn give(
         allow_ipv6(sandbox, ifname)?;
     }
     for ip in &wanted.ips {
-        // The IPAM vouches that nobody else has it, so it need not be looked for (1 s and more).
-        let added = in_container.add_address(index, ip.address, Dad::Skip);
+        let added = in_container.add_address(index, ip.address);
         log.change(format_args!("add {ifname}: address {}", ip.address), added)?;
     }
     for route in routes(wanted, index) {

@@ -116,18 +116,6 @@ fn altnames_are_added_and_removed_once() {
 }
 
 #[test]
-fn a_link_is_deleted_once() {
-    isolated(|| {
-        ip("link add va type veth peer name vb");
-        let mut route = Route::open().unwrap();
-        let va = link(&mut route, "va").index;
-        assert_eq!(route.delete_link(va).unwrap(), Change::Changed);
-        assert_eq!(route.delete_link(va).unwrap(), Change::Same);
-        assert_eq!(route.link_by_name(&name("vb")).unwrap(), None);
-    });
-}
-
-#[test]
 fn an_error_has_the_verb_the_object_and_the_kernels_own_words() {
     isolated(|| {
         ip("link add va type veth peer name vb");

@@ -3,6 +3,7 @@
 use cni::kernel::Errno;
 use cni::kernel::link::Moved;
 use cni::kernel::netlink::Route;
+use cni::kernel::netns::Netns;
 
 use crate::bed::{ip, ip_in, isolated, link, name, other_netns};
 
@@ -45,7 +46,7 @@ fn on_a_name_clash_the_link_has_moved_and_kept_its_name() {
         assert_eq!(link(&mut inside, "net1").kind.as_deref(), Some("bridge"));
 
         // And the way back.
-        let home = route.netns().unwrap();
+        let home = Netns::current().unwrap();
         let moved = inside.move_and_rename(va.index, &home, &name("va")).unwrap();
         assert!(matches!(moved, Moved::Renamed));
         assert_eq!(link(&mut route, "va").mac, va.mac);

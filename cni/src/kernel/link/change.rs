@@ -114,16 +114,6 @@ impl Route {
         }
     }
 
-    /// Deletes a (virtual) link; a NIC cannot be deleted (EOPNOTSUPP).
-    pub fn delete_link(&mut self, index: u32) -> Result<Change, Error> {
-        let message = RouteNetlinkMessage::DelLink(link_message(index, Vec::new()));
-        match self.change(message, 0) {
-            Ok(()) => Ok(Change::Changed),
-            Err(Cause::Errno { errno: Errno::ENODEV, .. }) => Ok(Change::Same),
-            Err(cause) => Err(Error::new("delete", self.name_of(index), cause)),
-        }
-    }
-
     fn has(&mut self, index: u32, altname: &str) -> Result<bool, Error> {
         let link = self.link_by_index(index)?;
         Ok(link.is_some_and(|link| link.altnames.iter().any(|own| own == altname)))
