@@ -6,9 +6,6 @@
 //!
 //! `status` is someone's report and never read; metadata that does not matter here is left alone.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::document::{decode, nearest, with_rules};
@@ -22,22 +19,9 @@ mod list;
 mod metadata;
 
 use kind::Kind;
-pub use list::read_all;
+use metadata::Metadata;
 
-/// An object's metadata, as far as it matters here.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Metadata {
-    /// Its name.
-    pub name: String,
-    /// Its namespace.
-    pub namespace: Option<String>,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Its annotations.
-    pub annotations: BTreeMap<String, String>,
-    /// The number of its spec's version.
-    pub generation: Option<i64>,
-}
+pub use list::read_all;
 
 /// A custom resource that keeps every rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +50,8 @@ pub struct Read {
     pub kind: String,
     /// The name it claims to have; empty when it claims none.
     pub name: String,
-    /// The rest of its metadata.
-    pub metadata: Metadata,
+    /// The number of its spec's version; only the API server gives one.
+    pub generation: Option<i64>,
     /// The object, or every rule that it breaks.
     pub object: Result<Object, Violations>,
     /// What is not wrong but surely not meant: unknown fields, kinds that nothing acts on.
@@ -114,14 +98,15 @@ pub fn read(document: Value) -> Read {
     // Only what looks like a kind gets into messages as one.
     let word = kind_name.len() <= 63 && kind_name.bytes().all(|b| b.is_ascii_alphanumeric());
     let kind_name = if word { kind_name } else { String::new() };
-    Read { kind: kind_name, name: metadata.name.clone(), metadata, object, warnings }
+    let Metadata { name, generation } = metadata;
+    Read { kind: kind_name, name, generation, object, warnings }
 }
 
 fn refused(violation: Violation) -> Read {
     Read {
         kind: String::new(),
         name: String::new(),
-        metadata: Metadata::default(),
+        generation: None,
         object: Err(Violations(vec![violation])),
         warnings: Vec::new(),
     }

@@ -1,13 +1,19 @@
 //! `metadata`: what matters of it.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
-use super::Metadata;
 use crate::name::{SUBDOMAIN_RULE, is_subdomain};
 use crate::violation::{quoted, shown};
 use crate::{Violation, Violations};
+
+/// The metadata of an object.
+#[derive(Debug, Default)]
+pub(super) struct Metadata {
+    /// Its name; empty when it has none that an object can have.
+    pub(super) name: String,
+    /// The number of its spec's version.
+    pub(super) generation: Option<i64>,
+}
 
 /// Reads `metadata`. Only its name can be wrong: the API server has made the rest, or nothing
 /// depends on it.
@@ -38,22 +44,6 @@ pub(super) fn read(metadata: Option<Value>) -> (Metadata, Violations) {
             String::new()
         }
     };
-    let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
-    let metadata = Metadata {
-        name,
-        namespace: text("namespace"),
-        labels: texts(fields.get("labels")),
-        annotations: texts(fields.get("annotations")),
-        generation: fields.get("generation").and_then(Value::as_i64),
-    };
-    (metadata, broken)
-}
-
-/// The entries of a map that are texts.
-fn texts(map: Option<&Value>) -> BTreeMap<String, String> {
-    map.and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
+    let generation = fields.get("generation").and_then(Value::as_i64);
+    (Metadata { name, generation }, broken)
 }

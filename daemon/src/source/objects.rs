@@ -167,7 +167,7 @@ impl Objects {
                 Ok(object) => self.known.push(Known {
                     at,
                     origin: origin.clone(),
-                    generation: read.metadata.generation,
+                    generation: read.generation,
                     object,
                     kept: false,
                 }),
