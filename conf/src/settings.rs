@@ -41,10 +41,14 @@ impl Default for Settings {
             node_labels: BTreeMap::new(),
             standalone: Standalone::default(),
             guard: Guard::default(),
-            cooldown_seconds: 30,
+            cooldown_seconds: DEFAULT_COOLDOWN,
         }
     }
 }
+
+/// How long a freed address is not given out again unless the admin says otherwise, in seconds:
+/// longer than a neighbour entry stays fresh (`base_reachable_time`).
+pub const DEFAULT_COOLDOWN: u32 = 30;
 
 /// This host among the hosts that share pools with no arbiter between them; the only one by
 /// default.

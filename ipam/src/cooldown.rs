@@ -1,19 +1,17 @@
 //! How long a freed address rests: `/var/lib/railhead/cooldown.json`.
 //!
 //! The admin sets it in railhead.yaml, which only the daemon reads; the daemon passes it on to the
-//! plugins by this file. Without the file it is [`DEFAULT`].
+//! plugins by this file. Without the file it is [`DEFAULT_COOLDOWN`].
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use conf::settings::DEFAULT_COOLDOWN;
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, FileError};
 use crate::paths::Root;
-
-/// 30 seconds: longer than a neighbour entry stays fresh (`base_reachable_time`).
-pub const DEFAULT: Duration = Duration::from_secs(30);
 
 #[derive(Serialize, Deserialize)]
 struct File {
@@ -23,10 +21,12 @@ struct File {
 /// The cooldown of this node.
 pub fn load(root: &Root) -> Result<Duration, FileError> {
     let path = path(root);
-    let Some(bytes) = durable::read_optional(&path)? else { return Ok(DEFAULT) };
-    let file: File = serde_json::from_slice(&bytes)
-        .map_err(io::Error::other)
-        .map_err(FileError::at("read", &path))?;
+    let file = match durable::read_optional(&path)? {
+        Some(bytes) => serde_json::from_slice(&bytes)
+            .map_err(io::Error::other)
+            .map_err(FileError::at("read", &path))?,
+        None => File { seconds: DEFAULT_COOLDOWN },
+    };
     Ok(Duration::from_secs(file.seconds.into()))
 }
 
@@ -54,7 +54,7 @@ mod tests {
     fn default_until_set() {
         let directory = tempfile::tempdir().unwrap();
         let root = Root::at(directory.path());
-        assert_eq!(load(&root).unwrap(), DEFAULT);
+        assert_eq!(load(&root).unwrap(), Duration::from_secs(DEFAULT_COOLDOWN.into()));
         assert!(save(&root, 5).unwrap() && !save(&root, 5).unwrap());
         assert_eq!(load(&root).unwrap(), Duration::from_secs(5));
         std::fs::write(root.state().join("cooldown.json"), "{").unwrap();
