@@ -2,10 +2,10 @@
 //! exactly one document on stdout whatever happens.
 //!
 //! ```text
-//! environment ---+
-//!                +--> Request --> Plugin::add | del | check | status | gc --> answer
-//! stdin: call ---+                                                              |
-//!                                              panic hook ----------------------+--> stdout, once
+//! environment --> Verb ---+
+//!                         +--> Plugin::add | del | check | status | gc --> Answer
+//! stdin --------> Call ---+                                                  |
+//!                                              panic hook -------------------+--> stdout, once
 //! ```
 //!
 //! Source: CNI specification 1.1.0, "Section 2: Execution Protocol". Everything is checked before
