@@ -12,8 +12,8 @@
 //! process that is killed leaves either the old state or the new: LMDB copies on write and
 //! switches over by one write into a meta page. `/run` is tmpfs, so nothing is ever synced.
 //!
-//! Before the map is trusted, the file's length and meta pages are checked ([`shape`]), and all of
-//! its pages when somebody else wrote to it ([`walk`]): a truncated file would otherwise end the
+//! Before the map is trusted, the file's length and meta pages are checked (`shape`), and all of
+//! its pages when somebody else wrote to it (`walk`): a truncated file would otherwise end the
 //! process with SIGBUS, a zeroed page with SIGABRT. A damaged store is set aside, and
 //! its successor remembers that in [`Loss`]: until somebody has dealt with it, no address is
 //! given out, since live containers may hold any of them.
