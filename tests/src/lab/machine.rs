@@ -192,6 +192,10 @@ fn kernel_arguments() -> String {
         "mitigations=off",
         // The time stamp counter of an emulated processor on a busy host can be 40 times too fast.
         "clocksource=hpet",
+        // QEMU sometimes loses a timer interrupt of a processor that is about to sleep. A periodic tick makes up for
+        // it with the next one; a tickless kernel waits for the lost one for ever, and so do its sleepers.
+        "nohz=off",
+        "highres=off",
         // A busy host is no lockup.
         "watchdog_thresh=60",
         // Handed to init as its environment.
