@@ -11,6 +11,8 @@
 
 use std::process::ExitCode;
 
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use tests::lab::suite;
 
 fn main() -> ExitCode {
@@ -30,6 +32,10 @@ fn main() -> ExitCode {
     if std::env::var("RAILHEAD_SKIP_VM").is_ok_and(|value| value == "1") {
         println!("\nSKIPPED because RAILHEAD_SKIP_VM=1: {} tests that need the VM\n", names.len());
         return ExitCode::SUCCESS;
+    }
+    // A cargo that is killed takes us, and with us the machines, along.
+    if let Err(error) = set_pdeathsig(Signal::SIGKILL) {
+        eprintln!("the machines may outlive a killed cargo: {error}");
     }
     match suite::run(&names) {
         Ok(true) => ExitCode::SUCCESS,
