@@ -7,6 +7,7 @@ use crate::plan::{Blocked, Plan};
 use crate::printable::Printable;
 use crate::situation::{Situation, Written};
 use crate::source::{Files, Objects};
+use crate::view::NOTHING_USABLE;
 
 /// Show what `apply` would do, step by step
 ///
@@ -36,7 +37,7 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     let situation = Situation::look(&context.host, &written)?;
     let plan = situation.plan();
     if plan.is_empty() && !situation.objects.problems.is_empty() && context.out.is_table() {
-        context.out.line("Nothing to do for the objects that can be used.")?;
+        context.out.line(NOTHING_USABLE)?;
     } else {
         context.out.show(&plan)?;
     }

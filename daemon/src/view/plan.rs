@@ -72,9 +72,16 @@ impl View for Outcome {
     }
 
     fn nothing(&self) -> &'static str {
-        "Nothing to do: everything is as the objects want it."
+        if self.problems.is_empty() {
+            "Nothing to do: everything is as the objects want it."
+        } else {
+            NOTHING_USABLE
+        }
     }
 }
+
+/// What is said instead when some objects are wrong: what is said of those follows.
+pub const NOTHING_USABLE: &str = "Nothing to do for the objects that can be used.";
 
 fn steps(count: usize) -> String {
     match count {

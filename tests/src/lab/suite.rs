@@ -32,7 +32,7 @@ pub fn run(names: &[String]) -> Result<bool> {
     place::set_up()?;
     let programs = build::build(Profile::Lab)?;
     let tally = Mutex::new(Tally::default());
-    println!("\nrunning {} tests in the VM, in {MACHINES} of them at once", names.len());
+    println!("\nrunning {} tests, shared by {MACHINES} VMs", names.len());
     thread::scope(|scope| {
         let machines: Vec<_> = (0..MACHINES)
             .map(|number| {
