@@ -86,14 +86,14 @@ fn idle_it_does_nothing() {
     let daemon = Daemon::start();
     wait_for("the VFs", || (railhead("plan --exit-code").status == 0).then_some(()));
     // The daemon looks once more after its own work; its helper threads end after ten seconds.
-    sleep(Duration::from_secs(15));
+    sleep(Duration::from_secs(12));
     let trace = Trace::new("idle");
     let strace = Program::new(&trace.attach(daemon.pid())).start();
     wait_for("strace to be there", || {
         let status = crate::guest::host::read(&format!("/proc/{}/status", daemon.pid()));
         (!status.contains("TracerPid:\t0")).then_some(())
     });
-    sleep(Duration::from_secs(20));
+    sleep(Duration::from_secs(8));
     strace.signal("INT");
     strace.finish(Duration::from_secs(10));
     // A far timer of tokio's comes near in a few steps, each of which looks at the clock.

@@ -1,7 +1,10 @@
 //! VFs in use are left alone, and their users named.
 
+use serde_json::json;
+
 use super::{drivers, put_policy, undo};
 use crate::guest::Test;
+use crate::guest::cni::Call;
 use crate::guest::host::pf;
 use crate::guest::pod::Pod;
 use crate::guest::program::{Program, run};
@@ -12,6 +15,7 @@ pub(super) const TESTS: &[Test] = &[
     ("daemon::users::a_vf_in_another_namespace", a_vf_in_another_namespace),
     ("daemon::users::a_process_with_the_vfio_group", a_process_with_the_vfio_group),
     ("daemon::users::foreign_vfs_in_use", foreign_vfs_in_use),
+    ("daemon::users::an_attached_vf_and_one_whose_container_died", attached_and_dead),
     ("daemon::users::the_default_route", the_default_route),
 ];
 
@@ -39,24 +43,19 @@ fn a_vf_in_another_namespace() {
 fn a_process_with_the_vfio_group() {
     put_policy("vms", "enp1s0", 1, "  deviceType: vfio-pci\n");
     railhead("apply").ok();
-    let vf = &pf(0).vfs()[0];
-    let hold = format!("exec 3<>/dev/vfio/{}; exec sleep 1000", vf.iommu_group());
-    let holder = Program::new("bash -c").arg(hold).start();
-    let waits = wait_for("the process to be found", || {
-        put_policy("vms", "enp1s0", 1, "");
-        let applied = railhead("apply");
-        let found = applied.stdout.contains("VF 0 (process");
-        // A group that was not held yet lets the VF go: bind it again.
-        if !found {
-            put_policy("vms", "enp1s0", 1, "  deviceType: vfio-pci\n");
-            railhead("apply");
-        }
-        found.then_some(applied)
+    let group = format!("/dev/vfio/{}", pf(0).vfs()[0].iommu_group());
+    let holder = Program::new("bash -c").arg(format!("exec 3<>{group}; exec sleep 1000")).start();
+    let file = format!("/proc/{}/fd/3", holder.pid());
+    wait_for("the group to be held", || {
+        let held = std::fs::read_link(&file).is_ok_and(|path| path.as_os_str() == group.as_str());
+        held.then_some(())
     });
-    assert!(waits.stdout.contains("(sleep)") || waits.stdout.contains("(bash)"), "{waits}");
+    put_policy("vms", "enp1s0", 1, "");
+    let waits = railhead("apply").failed_with(1);
+    assert!(waits.stdout.contains(&format!("VF 0 (process {} (", holder.pid())), "{waits}");
     assert_eq!(drivers(&pf(0)), ["vfio-pci"]);
     drop(holder);
-    wait_for("the group to be free", || (railhead("apply").status == 0).then_some(()));
+    railhead("apply").ok();
     assert_eq!(drivers(&pf(0)), ["igbvf"]);
     undo("vms");
 }
@@ -78,7 +77,32 @@ fn foreign_vfs_in_use() {
     pf.remove_vfs();
 }
 
-/// Directly, and below a VLAN on a bridge.
+/// The plugin's record names the container; when its namespace goes without a DEL, the VF comes back all the same.
+fn attached_and_dead() {
+    put_policy("net", "enp1s0", 1, "");
+    railhead("apply").ok();
+    let vf = pf(0).vfs().remove(0);
+    let pod = Pod::new("pod");
+    let config = json!({
+        "cniVersion": "1.0.0", "name": "blue", "type": "sriov", "deviceID": vf.address, "vlan": 7,
+    });
+    let arguments = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0;K8S_POD_UID=u1";
+    Call::add("sriov", "c1", &pod, &config).env("CNI_ARGS", arguments).run().ok();
+    put_policy("net", "enp1s0", 2, "");
+    let waits = railhead("apply").failed_with(1);
+    assert!(waits.stdout.contains("VF 0 (pod shop/cart-0 (net1))"), "{waits}");
+    assert_eq!(pod.links(), ["net1"]);
+
+    drop(pod);
+    vf.wait_for_netdev();
+    railhead("apply").ok();
+    assert_eq!(pf(0).num_vfs(), 2);
+    let attachments = railhead("attachments -o json").ok().json();
+    assert_eq!(attachments["attachments"], json!([]));
+    undo("net");
+}
+
+/// Directly, and below a bridge.
 fn the_default_route() {
     put_policy("net", "enp1s0", 2, "");
     run("ip link set enp1s0 up").ok();
