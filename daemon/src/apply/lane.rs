@@ -53,14 +53,14 @@ struct Run<'a> {
     /// The entry as the journal has it.
     written: Option<Entry>,
     /// What keeps all later steps from being done.
-    stopped: Option<Stop>,
+    stopped: Option<Stopped>,
 }
 
-/// How much of a lane is over.
+/// How much of a lane is not to be done any more.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stop {
+enum Stopped {
     /// Everything but putting autoprobe back.
-    Steps,
+    ButAutoprobe,
     /// Everything: the driver hangs, and whatever touches the PF would hang as well.
     All,
 }
@@ -82,21 +82,18 @@ impl<'a> Run<'a> {
     }
 
     fn is_stopped(&self, step: &Step) -> bool {
-        let puts_autoprobe_back = matches!(step.action, Action::SetAutoprobe { .. })
-            && self.state.as_ref().is_some_and(|state| {
-                // The last of them is the one that leads back.
-                let record = state.entry.as_ref().and_then(|entry| entry.autoprobe);
-                record.is_some_and(|record| step.action == Action::SetAutoprobe { on: record.old })
-            });
         match self.stopped {
-            None => match step.action {
-                // What was not undone must stay in the journal.
-                Action::Forget => !self.outcome.failures.is_empty(),
-                _ => self.outcome.failed(step.action.vf()),
-            },
-            Some(Stop::Steps) => !puts_autoprobe_back,
-            Some(Stop::All) => true,
+            // What was not undone must stay in the journal.
+            None => step.action == Action::Forget && !self.outcome.failures.is_empty(),
+            Some(Stopped::ButAutoprobe) => !self.puts_autoprobe_back(step),
+            Some(Stopped::All) => true,
         }
+    }
+
+    fn puts_autoprobe_back(&self, step: &Step) -> bool {
+        let entry = self.state.as_ref().and_then(|state| state.entry.as_ref());
+        let record = entry.and_then(|entry| entry.autoprobe);
+        record.is_some_and(|record| step.action == Action::SetAutoprobe { on: record.old })
     }
 
     fn skip(&mut self, steps: &[Step], why: &str) {
@@ -108,6 +105,7 @@ impl<'a> Run<'a> {
 
     /// Does steps side by side; most batches have one.
     fn batch(&mut self, steps: &[Step]) {
+        // A VF's failure is its own: its later steps are left out, those of other VFs are not.
         let (steps, skipped): (Vec<&Step>, Vec<&Step>) =
             steps.iter().partition(|step| !self.outcome.failed(step.action.vf()));
         for step in skipped {
@@ -115,12 +113,7 @@ impl<'a> Run<'a> {
         }
         let locks = match self.prepare(&steps) {
             Ok(locks) => locks,
-            Err(error) => {
-                for step in steps {
-                    self.fail(step, &error);
-                }
-                return;
-            }
+            Err(error) => return self.one_by_one(&steps, &error),
         };
         for (step, result) in steps.iter().zip(self.execute(&steps)) {
             match result {
@@ -133,6 +126,15 @@ impl<'a> Run<'a> {
             tracing::warn!("{}", Chain(&error));
         }
         drop(locks);
+    }
+
+    /// After steps could not begin together: each on its own, so that only those fail that are in
+    /// the way.
+    fn one_by_one(&mut self, steps: &[&Step], error: &StepError) {
+        match steps {
+            [step] => self.fail(step, error),
+            steps => steps.iter().for_each(|step| self.batch(std::slice::from_ref(step))),
+        }
     }
 
     /// Takes the locks that the steps need, looks whether they still disturb nobody, and records
@@ -178,9 +180,9 @@ impl<'a> Run<'a> {
 
     fn fail(&mut self, step: &Step, error: &StepError) {
         if error.is_hung() {
-            self.stopped = Some(Stop::All);
+            self.stopped = Some(Stopped::All);
         } else if is_foundation(&step.action) && self.stopped.is_none() {
-            self.stopped = Some(Stop::Steps);
+            self.stopped = Some(Stopped::ButAutoprobe);
         }
         self.outcome.failures.push(Failure {
             step: step.clone(),

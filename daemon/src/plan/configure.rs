@@ -92,7 +92,9 @@ impl Wished<'_> {
         // A PF without netdev is told of by `set_up`.
         let Some(have) = pf.netdev.as_ref().map(|netdev| netdev.mtu) else { return };
         if have >= wanted {
-        } else if let Some(limit) = pf.max_mtu.filter(|limit| *limit < wanted) {
+            return;
+        }
+        if let Some(limit) = pf.max_mtu.filter(|limit| *limit < wanted) {
             self.draft.block(Blocked::MtuTooHigh { limit, wanted });
         } else if self.desired.externally_managed {
             self.draft.block(Blocked::MtuTooLow { have, wanted });
