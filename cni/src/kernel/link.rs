@@ -116,6 +116,19 @@ impl Route {
         Ok(self.links()?.into_iter().find(|link| link.pci() == Some(address)))
     }
 
+    /// The same, where `name` is probably its name or altname: one request then, and a look at
+    /// all links only when that is another's, or nobody's.
+    pub fn link_by_name_or_pci(
+        &mut self,
+        name: &IfName,
+        address: PciAddress,
+    ) -> Result<Option<Link>, Error> {
+        match self.link_by_name(name)?.filter(|link| link.pci() == Some(address)) {
+            Some(link) => Ok(Some(link)),
+            None => self.link_by_pci(address),
+        }
+    }
+
     fn find(&mut self, message: RouteNetlinkMessage) -> Result<Option<Link>, Cause> {
         match self.ask(message, decode::link) {
             Ok(link) => Ok(Some(link)),

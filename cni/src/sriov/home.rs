@@ -81,10 +81,7 @@ impl Homecoming<'_> {
         let Some(name) = function.and_then(|found| found.net.into_iter().next()) else {
             return Ok(None);
         };
-        match on_host.link_by_name(&name)?.filter(|link| link.pci() == Some(vf)) {
-            Some(link) => Ok(Some(link)),
-            None => on_host.link_by_pci(vf),
-        }
+        on_host.link_by_name_or_pci(&name, vf)
     }
 
     /// The namespace that has it, with a socket there. The container may have renamed it, and
@@ -97,13 +94,8 @@ impl Homecoming<'_> {
             .find(|netns| netns.cookie().is_ok_and(|cookie| cookie == self.record.netns_cookie));
         if let Some(netns) = container {
             let mut there = Route::open_in(&netns)?;
-            let named = there.link_by_name(&self.record.key.ifname)?;
-            let named = named.filter(|link| link.pci() == Some(self.record.vf));
-            let found = match named {
-                Some(link) => Some(link),
-                None => there.link_by_pci(self.record.vf)?,
-            };
-            if let Some(link) = found {
+            let Record { key, vf, .. } = self.record;
+            if let Some(link) = there.link_by_name_or_pci(&key.ifname, *vf)? {
                 return Ok(Some((there, link)));
             }
         }

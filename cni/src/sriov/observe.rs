@@ -55,15 +55,10 @@ impl Observed {
 
 /// The VF's netdev, which must be on the host and speak Ethernet.
 fn own_link(host: &mut Route, device: &Device) -> Result<Link, Error> {
-    let named = match &device.net {
-        Some(name) => host.link_by_name(name)?.filter(|link| link.pci() == Some(device.vf)),
+    let found = match &device.net {
+        // It may have been renamed since sysfs was read.
+        Some(name) => host.link_by_name_or_pci(name, device.vf)?,
         None => None,
-    };
-    // Renamed since sysfs was read, or without a parent in its message: look at all.
-    let found = match (named, &device.net) {
-        (Some(link), _) => Some(link),
-        (None, Some(_)) => host.link_by_pci(device.vf)?,
-        (None, None) => None,
     };
     let link = found.ok_or_else(|| {
         Error::new(
