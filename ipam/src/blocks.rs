@@ -68,10 +68,7 @@ pub fn save(root: &Root, block: &NodeBlock) -> Result<bool, FileError> {
         .map_err(io::Error::other)
         .map_err(FileError::at("encode", &path))?;
     bytes.push(b'\n');
-    if durable::read_optional(&path)?.as_deref() == Some(bytes.as_slice()) {
-        return Ok(false);
-    }
-    durable::write_atomically(&path, &bytes).map(|()| true)
+    durable::write_if_changed(&path, &bytes)
 }
 
 /// Forgets this node's block of `pool`; `false` when it had none.

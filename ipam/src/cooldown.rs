@@ -36,10 +36,7 @@ pub fn save(root: &Root, seconds: u32) -> Result<bool, FileError> {
     let bytes = serde_json::to_vec(&File { seconds })
         .map_err(io::Error::other)
         .map_err(FileError::at("encode", &path))?;
-    if durable::read_optional(&path)?.as_deref() == Some(bytes.as_slice()) {
-        return Ok(false);
-    }
-    durable::write_atomically(&path, &bytes).map(|()| true)
+    durable::write_if_changed(&path, &bytes)
 }
 
 fn path(root: &Root) -> PathBuf {

@@ -63,6 +63,14 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     sync_directory(path)
 }
 
+/// As [`write_atomically`]; `false`, and nothing written, when `path` holds `bytes` already.
+pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, FileError> {
+    if read_optional(path)?.as_deref() == Some(bytes) {
+        return Ok(false);
+    }
+    write_atomically(path, bytes).map(|()| true)
+}
+
 /// Makes `path` with content `bytes`; `false`, and nothing changed, when it is there already.
 ///
 /// Of several processes that try at once exactly one gets `true`.
