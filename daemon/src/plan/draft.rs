@@ -55,16 +55,12 @@ impl Draft {
         !self.blocked.is_empty()
     }
 
-    /// Adds a step unless it would disturb somebody, and says whether it did.
-    pub(super) fn attempt(&mut self, action: Action, asks: &Asks) -> bool {
+    /// Adds a step unless it would disturb somebody; notes whom, if so.
+    pub(super) fn attempt(&mut self, action: Action, asks: &Asks) {
         match self.obstacle(&action) {
             Some(blocked) => self.block(blocked),
-            None => {
-                self.push(action, asks);
-                return true;
-            }
+            None => self.push(action, asks),
         }
-        false
     }
 
     /// Adds a step whose obstacles were looked at.
@@ -89,16 +85,15 @@ impl Draft {
     }
 
     /// Changes the number of VFs by way of zero, with autoprobe as told meanwhile; all or nothing.
-    /// Says whether the number is `count` now.
-    pub(super) fn set_num_vfs(&mut self, count: u16, autoprobe: bool, asks: &Asks) -> bool {
+    pub(super) fn set_num_vfs(&mut self, count: u16, autoprobe: bool, asks: &Asks) {
         let have = self.pf().num_vfs;
         if have == count {
-            return true;
+            return;
         }
         let first = Action::SetNumVfs { from: have, to: if have == 0 { count } else { 0 } };
         if let Some(blocked) = self.obstacle(&first) {
             self.block(blocked);
-            return false;
+            return;
         }
         if count > 0 {
             self.set_autoprobe(autoprobe, asks);
@@ -108,7 +103,6 @@ impl Draft {
             // The way back up disturbs nobody that the way down did not.
             self.push(Action::SetNumVfs { from: 0, to: count }, asks);
         }
-        true
     }
 
     /// Sets autoprobe where it is not so already.

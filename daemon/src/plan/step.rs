@@ -115,8 +115,6 @@ pub enum Disruption {
     VfUsers,
     /// Everybody on the NIC: its link goes away for a moment.
     WholeNic,
-    /// Everybody on the machine.
-    Reboot,
 }
 
 /// The object that asks for a step.
@@ -140,22 +138,6 @@ impl Action {
             | Self::ClearOverride { vf }
             | Self::SetVfMtu { vf, .. } => Some(*vf),
             _ => None,
-        }
-    }
-
-    /// A short fixed name, for metrics and statuses.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::LoadModule { .. } => "loadModule",
-            Self::SetAutoprobe { .. } => "setAutoprobe",
-            Self::SetNumVfs { .. } => "setNumVfs",
-            Self::SetPfMtu { .. } => "setPfMtu",
-            Self::SetPfUp { .. } => "setPfUp",
-            Self::SetVfMac { .. } => "setVfMac",
-            Self::Bind { .. } => "bind",
-            Self::ClearOverride { .. } => "clearOverride",
-            Self::SetVfMtu { .. } => "setVfMtu",
-            Self::Forget => "forget",
         }
     }
 }
@@ -211,7 +193,6 @@ impl fmt::Display for Disruption {
             Self::None => "none",
             Self::VfUsers => "VF users",
             Self::WholeNic => "whole NIC",
-            Self::Reboot => "reboot",
         })
     }
 }

@@ -45,19 +45,9 @@ impl<W: Write> Output<W> {
         Self { to, format, colour, closed: false }
     }
 
-    /// How results are printed.
-    pub fn format(&self) -> Format {
-        self.format
-    }
-
     /// Whether people are to read it.
     pub fn is_table(&self) -> bool {
         self.format == Format::Table
-    }
-
-    /// Whether tables are in colour.
-    pub fn colour(&self) -> bool {
-        self.colour
     }
 
     /// Prints `view`.

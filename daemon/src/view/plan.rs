@@ -39,7 +39,7 @@ fn tone(disruption: Disruption) -> Tone {
     match disruption {
         Disruption::None => Tone::Faint,
         Disruption::VfUsers => Tone::Warning,
-        Disruption::WholeNic | Disruption::Reboot => Tone::Bad,
+        Disruption::WholeNic => Tone::Bad,
     }
 }
 

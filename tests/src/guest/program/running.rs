@@ -39,11 +39,6 @@ impl Running {
         self.child.try_wait().expect("wait for a child").is_none()
     }
 
-    /// What it has printed on standard output and error up to now.
-    pub fn printed(&self) -> (String, String) {
-        (self.stdout.so_far(), self.stderr.so_far())
-    }
-
     /// Sends a signal, like `TERM`.
     #[track_caller]
     pub fn signal(&self, name: &str) {
