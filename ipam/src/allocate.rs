@@ -108,7 +108,8 @@ pub fn allocate(
     if let Some(loss) = txn.loss()? {
         return Err(AllocateError::Lost { pool: block.pool.clone(), loss });
     }
-    let held = match txn.pool(&block.pool)? {
+    let known = txn.pool(&block.pool)?;
+    let held = match &known {
         Some(record) => txn.held_of(&identity.key, record.id)?,
         None => None,
     };
@@ -116,13 +117,16 @@ pub fn allocate(
         return Ok(Grant { address, source: Source::Held });
     }
     txn.require_room()?;
-    let record = txn.pool_or_new(&block.pool)?;
+    let record = match known {
+        Some(record) => record,
+        None => txn.new_pool(&block.pool)?,
+    };
     let pool = record.id;
     if let Some(address) = held {
         txn.give_back(pool, address, &identity.key, now)?;
     }
     let grant = match wish {
-        Wish::Exactly(address) => exactly(txn, pool, &block.pool, address)?,
+        Wish::Exactly(address) => exactly(txn, pool, address)?,
         Wish::Any => any(txn, record, block, now, cooldown)?,
     };
     let lease = Lease {
@@ -148,13 +152,8 @@ fn still_fits(address: IpAddr, wish: Wish, block: &NodeBlock) -> bool {
 
 /// The address that was asked for by name. Someone who names an address wants it at once: it need
 /// not have cooled. The cursor stays, or static addresses would make round robin jump.
-fn exactly(
-    txn: &mut WriteTxn<'_>,
-    pool: PoolId,
-    name: &PoolRef,
-    address: IpAddr,
-) -> Result<Grant, AllocateError> {
-    if let Some(lease) = txn.lease(name, address)? {
+fn exactly(txn: &mut WriteTxn<'_>, pool: PoolId, address: IpAddr) -> Result<Grant, AllocateError> {
+    if let Some(lease) = txn.lease_at(pool, address)? {
         return Err(AllocateError::Held { lease: Box::new(lease) });
     }
     let source = if txn.wake(pool, address)? { Source::Cooling } else { Source::Free };

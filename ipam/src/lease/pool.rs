@@ -25,11 +25,8 @@ impl ReadTxn<'_> {
 }
 
 impl WriteTxn<'_> {
-    /// The pool's record, made when there is none.
-    pub(crate) fn pool_or_new(&mut self, pool: &PoolRef) -> Result<PoolRecord, StoreError> {
-        if let Some(record) = self.pool(pool)? {
-            return Ok(record);
-        }
+    /// Makes the record of a pool that has none.
+    pub(crate) fn new_pool(&mut self, pool: &PoolRef) -> Result<PoolRecord, StoreError> {
         let name = || "the number of pools".to_owned();
         let id: PoolId = self.json(&key::next_pool(), name)?.unwrap_or(PoolId(0));
         self.put_json(&key::next_pool(), &PoolId(id.0.wrapping_add(1)), name)?;

@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use conf::block::PoolRef;
-
 use super::Lease;
 use crate::owner::AttachmentKey;
 use crate::store::key::PoolId;
@@ -31,13 +29,6 @@ impl ReadTxn<'_> {
     }
 
     /// Who holds `address` of `pool`.
-    pub fn lease(&self, pool: &PoolRef, address: IpAddr) -> Result<Option<Lease>, StoreError> {
-        match self.pool(pool)? {
-            Some(record) => self.lease_at(record.id, address),
-            None => Ok(None),
-        }
-    }
-
     pub(crate) fn lease_at(
         &self,
         pool: PoolId,
