@@ -69,6 +69,11 @@ impl Plan {
         self.lanes.is_empty()
     }
 
+    /// What is to be done on `pf`; `None` when it is as wished.
+    pub fn lane(&self, pf: PciAddress) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| lane.pf == pf)
+    }
+
     /// How many steps there are.
     pub fn steps(&self) -> usize {
         self.lanes.iter().map(|lane| lane.steps.len()).sum()

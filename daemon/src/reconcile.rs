@@ -184,9 +184,7 @@ impl Pass {
                 message: format!("{}: {}", failure.step, failure.message),
             };
         }
-        let Some(lane) = self.left.lanes.iter().find(|lane| lane.pf == pf) else {
-            return PfFate::InForce;
-        };
+        let Some(lane) = self.left.lane(pf) else { return PfFate::InForce };
         match (lane.blocked.iter().find(|blocked| !blocked.is_wait()), lane.blocked.first()) {
             (Some(blocked), _) => {
                 PfFate::Failed { reason: blocked.reason().to_owned(), message: blocked.to_string() }

@@ -151,6 +151,13 @@ pub enum User {
     },
 }
 
+impl Snapshot {
+    /// What a person calls the PF at `pf`, be it there or not.
+    pub fn label(&self, pf: PciAddress) -> String {
+        self.pfs.get(&pf).map_or_else(|| pf.to_string(), Pf::label)
+    }
+}
+
 impl Pf {
     /// The netdev's name, else the PCI address: what a person calls it.
     pub fn label(&self) -> String {

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::Pass;
 use crate::apply::Failure;
 use crate::plan::{Blocked, Step};
-use crate::snapshot::Snapshot;
 
 /// What a pass came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -55,6 +54,13 @@ impl PfOutcome {
     pub fn is_success(&self) -> bool {
         self.failures.is_empty() && self.left.is_empty() && self.blocked.is_empty()
     }
+
+    /// Whether nothing is in its way but somebody who uses a VF.
+    pub fn only_waits(&self) -> bool {
+        self.failures.is_empty()
+            && self.left.is_empty()
+            && self.blocked.iter().all(Blocked::is_wait)
+    }
 }
 
 impl Pass {
@@ -72,9 +78,8 @@ impl Pass {
     }
 
     fn pf_outcomes(&self) -> BTreeMap<PciAddress, PfOutcome> {
-        let snapshot = &self.situation.snapshot;
         let empty = |pf| PfOutcome {
-            label: label(snapshot, pf),
+            label: self.situation.snapshot.label(pf),
             done: 0,
             failures: Vec::new(),
             left: Vec::new(),
@@ -108,8 +113,4 @@ impl Pass {
         let pools = self.pools.iter().filter(|(_, standing)| !standing.is_settled());
         policies.chain(pools.map(|(pool, why)| (pool.to_string(), why.to_string()))).collect()
     }
-}
-
-fn label(snapshot: &Snapshot, pf: PciAddress) -> String {
-    snapshot.pfs.get(&pf).map_or_else(|| pf.to_string(), |pf| pf.label())
 }

@@ -18,9 +18,8 @@ use super::{ServiceError, notify, socket};
 use crate::apply::Stop;
 use crate::chain::Chain;
 use crate::host::Host;
-use crate::plan::Blocked;
 use crate::printable::Printable;
-use crate::reconcile::{Outcome, Pass};
+use crate::reconcile::{Outcome, Pass, PfOutcome};
 use crate::situation::Written;
 use crate::snapshot::Snapshot;
 
@@ -195,7 +194,7 @@ impl Loop {
     /// When to look again, besides at the next event.
     fn schedule(&mut self, outcome: &Result<Outcome, String>) {
         let in_time = match outcome {
-            Ok(outcome) if outcome.pfs.values().all(|pf| pf.is_success()) => {
+            Ok(outcome) if outcome.pfs.values().all(PfOutcome::is_success) => {
                 self.backoff.worked();
                 return;
             }
@@ -241,9 +240,7 @@ fn netdevs(snapshot: &Snapshot) -> BTreeSet<u32> {
 
 /// Whether all that is not in force waits for somebody who uses a VF.
 fn only_waits(outcome: &Outcome) -> bool {
-    outcome.pfs.values().all(|pf| {
-        pf.failures.is_empty() && pf.left.is_empty() && pf.blocked.iter().all(Blocked::is_wait)
-    })
+    outcome.pfs.values().all(PfOutcome::only_waits)
 }
 
 fn summary(outcome: &Result<Outcome, String>) -> String {

@@ -93,10 +93,7 @@ fn steps(count: usize) -> String {
 fn result(pf: &PfOutcome) -> (&'static str, Tone) {
     if pf.is_success() {
         ("in force", Tone::Good)
-    } else if pf.failures.is_empty()
-        && pf.blocked.iter().all(Blocked::is_wait)
-        && pf.left.is_empty()
-    {
+    } else if pf.only_waits() {
         ("waits", Tone::Warning)
     } else {
         ("failed", Tone::Bad)

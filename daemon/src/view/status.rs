@@ -8,7 +8,7 @@ use super::{Cell, Table, Tone, View};
 use crate::plan::{Blocked, Lane, Plan};
 use crate::service::protocol::{Activity, DaemonStatus};
 use crate::situation::Situation;
-use crate::snapshot::{Pf, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// How the node is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,21 +121,17 @@ impl Status {
 
 fn pf_status(address: PciAddress, situation: &Situation, plan: &Plan) -> PfStatus {
     let pf = situation.snapshot.pfs.get(&address);
-    let (state, detail) = lane_status(lane_of(plan, address));
+    let (state, detail) = lane_status(plan.lane(address));
     let policies = situation.desired().pfs.get(&address).map(|pf| pf.policies.clone());
     PfStatus {
         pci_address: address,
-        label: pf.map_or_else(|| address.to_string(), Pf::label),
+        label: situation.snapshot.label(address),
         num_vfs: pf.map_or(0, |pf| pf.num_vfs),
         used_vfs: pf.map_or(0, |pf| pf.users().count()),
         policies: policies.unwrap_or_default(),
         state,
         detail,
     }
-}
-
-fn lane_of(plan: &Plan, pf: PciAddress) -> Option<&Lane> {
-    plan.lanes.iter().find(|lane| lane.pf == pf)
 }
 
 fn lane_status(lane: Option<&Lane>) -> (State, Vec<String>) {
@@ -173,10 +169,9 @@ fn policy_status(
     let mut worst = State::InForce;
     let mut detail = Vec::new();
     for (pf, verdict) in &outcome.pfs {
-        let (state, said) = verdict_status(verdict, lane_of(plan, *pf));
+        let (state, said) = verdict_status(verdict, plan.lane(*pf));
         worst = worse(worst, state);
-        let label = snapshot.pfs.get(pf).map_or_else(|| pf.to_string(), Pf::label);
-        detail.push(format!("{label}: {said}"));
+        detail.push(format!("{}: {said}", snapshot.label(*pf)));
     }
     if !outcome.unmatched.is_empty() {
         worst = State::Failed;
