@@ -4,19 +4,18 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use conf::Mac;
 use conf::cni::{AddResult, Error, Interface, Ip};
 use ipam::nv_ipam::store_error;
 use ipam::{AttachmentKey, Root};
 
 use super::addresses::{self, Source};
+use super::by_pf::ByPf;
 use super::device::Device;
 use super::observe::Observed;
 use super::wish::Wish;
 use super::{Host, claim, device_info, link, mac, release};
 use crate::attachment::{FORMAT, HostLink, Ipam, Record, State};
 use crate::kernel::netlink::Route;
-use crate::kernel::vf::VfChange;
 use crate::lock::{Patience, Purpose, VfLock};
 use crate::protocol::{Call, Sandbox};
 use crate::transaction;
@@ -202,12 +201,10 @@ impl Attaching<'_> {
 
     fn ask_for_mac(&mut self) -> Result<(), Error> {
         if let (Some(link), Some(mac)) = (&self.observed.link, self.wish.conf.mac) {
-            let lift = self.observed.by_pf.as_ref().map(|(pf, vf)| {
-                let change = VfChange { mac: Some(Mac::ZERO), ..VfChange::default() };
-                move |on_host: &mut Route| Ok(on_host.set_vf(*pf, vf.index, &change)?)
-            });
+            let by_pf = self.observed.by_pf.as_ref();
+            let by_pf = by_pf.and_then(|(pf, _)| ByPf::at(&self.record, *pf));
             // The next step has the PF assign it, lifted or not.
-            mac::ask(&mut self.on_host, lift, link, mac, &self.call.log);
+            mac::ask(&mut self.on_host, by_pf, link, mac, &self.call.log);
         }
         Ok(())
     }

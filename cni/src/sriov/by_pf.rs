@@ -1,5 +1,6 @@
 //! A VF as its PF has it: finding it, comparing it, and putting it back.
 
+use conf::Mac;
 use conf::cni::{Code, Error};
 
 use super::Host;
@@ -37,6 +38,12 @@ impl<'a> ByPf<'a> {
         let name = host.sysfs.uplink(record.pf)?.ok_or_else(gone)?;
         let pf = on_host.link_by_name(&name)?.ok_or_else(gone)?.index;
         Ok(Some(Self { record, before, pf }))
+    }
+
+    /// The VF of `record`, whose PF's link has the index `pf`; `None` when nothing of it is in
+    /// play.
+    pub(super) fn at(record: &'a Record, pf: u32) -> Option<Self> {
+        Some(Self { record, before: record.before.as_ref()?, pf })
     }
 
     /// What was asked for and is not so.
@@ -81,22 +88,20 @@ impl<'a> ByPf<'a> {
         }
     }
 
-    /// Has the PF lift its assignment of a MAC.
-    ///
-    /// # Errors
-    /// The driver's refusal.
-    pub(super) fn lift_mac(&self, on_host: &mut Route, log: &Log) -> Result<(), Error> {
-        let change = VfChange { mac: Some(conf::Mac::ZERO), ..VfChange::default() };
-        self.set(on_host, change, log)
-    }
-
     /// Has the PF assign the MAC that it had assigned.
     ///
     /// # Errors
     /// The driver's refusal.
-    pub(super) fn assign_mac(&self, on_host: &mut Route, log: &Log) -> Result<(), Error> {
-        let change = VfChange { mac: Some(self.before.mac), ..VfChange::default() };
-        self.set(on_host, change, log)
+    pub(super) fn assign_mac_again(&self, on_host: &mut Route, log: &Log) -> Result<(), Error> {
+        self.assign_mac(on_host, self.before.mac, log)
+    }
+
+    /// Has the PF assign a MAC; zero lifts its assignment.
+    ///
+    /// # Errors
+    /// The driver's refusal.
+    pub(super) fn assign_mac(&self, on_host: &mut Route, mac: Mac, log: &Log) -> Result<(), Error> {
+        self.set(on_host, VfChange { mac: Some(mac), ..VfChange::default() }, log)
     }
 
     fn set(&self, on_host: &mut Route, change: VfChange, log: &Log) -> Result<(), Error> {

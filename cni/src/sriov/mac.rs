@@ -9,6 +9,7 @@
 use conf::Mac;
 use conf::cni::{Code, Error};
 
+use super::by_pf::ByPf;
 use crate::kernel;
 use crate::kernel::link::Link;
 use crate::kernel::netlink::Route;
@@ -23,11 +24,11 @@ pub(super) enum Assignment {
     Lifted,
 }
 
-/// Gives the VF's link, which is on the host, this MAC; when that is refused, once more after
-/// `lift` has had the PF lift its assignment. A refusal is no failure yet: [`settle`] comes later.
+/// Gives the VF's link, which is on the host, this MAC; when that is refused, once more after the
+/// PF has lifted its assignment. A refusal is no failure yet: [`settle`] comes later.
 pub(super) fn ask(
     on_host: &mut Route,
-    lift: Option<impl FnOnce(&mut Route) -> Result<(), Error>>,
+    by_pf: Option<ByPf<'_>>,
     link: &Link,
     mac: Mac,
     log: &Log,
@@ -35,17 +36,17 @@ pub(super) fn ask(
     if link.mac == Some(mac) || set(on_host, link, mac, log).is_ok() {
         return Assignment::Untouched;
     }
-    match lift.map(|lift| lift(on_host)) {
-        Some(Ok(())) => {
+    let Some(by_pf) = by_pf else { return Assignment::Untouched };
+    match by_pf.assign_mac(on_host, Mac::ZERO, log) {
+        Ok(()) => {
             // Refused again, it is for `settle` to tell.
             set(on_host, link, mac, log).ok();
             Assignment::Lifted
         }
-        Some(Err(refused)) => {
+        Err(refused) => {
             log.debug(&refused);
             Assignment::Untouched
         }
-        None => Assignment::Untouched,
     }
 }
 

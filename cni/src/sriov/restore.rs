@@ -78,10 +78,9 @@ fn own_mac(
     mac: Mac,
     log: &Log,
 ) -> Result<(), Error> {
-    let lift = by_pf.map(|by_pf| move |on_host: &mut Route| by_pf.lift_mac(on_host, log));
-    let assignment = mac::ask(on_host, lift, link, mac, log);
+    let assignment = mac::ask(on_host, by_pf, link, mac, log);
     if let (Assignment::Lifted, Some(by_pf)) = (assignment, by_pf) {
-        by_pf.assign_mac(on_host, log)?;
+        by_pf.assign_mac_again(on_host, log)?;
     }
     let now = mac::own(on_host, link)?;
     mac::settle(on_host, &now, mac, log)
