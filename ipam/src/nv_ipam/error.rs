@@ -46,7 +46,7 @@ pub(super) fn block_error(error: &BlockError) -> Error {
 pub(super) fn no_block(pool: &PoolRef) -> Error {
     Error::new(Code::TryAgainLater, format!("this node has no block of {pool}")).details(
         "the pool does not exist, does not select this node or has no block left; \
-         `railhead status` tells",
+         `railhead apply` tells",
     )
 }
 

@@ -276,7 +276,7 @@ fn scenario_47_no_block() {
     let scratch = node();
     insta::assert_snapshot!(
         of("nothing").refusal(&scratch),
-        @"11 this node has no block of ippool/nothing; the pool does not exist, does not select this node or has no block left; `railhead status` tells"
+        @"11 this node has no block of ippool/nothing; the pool does not exist, does not select this node or has no block left; `railhead apply` tells"
     );
     let path = scratch.root.blocks().join("ippool/broken.json");
     std::fs::write(path, "{}").unwrap();
