@@ -1,6 +1,6 @@
 //! The tests that need SR-IOV: `cargo test --test vm [FILTER ...]`, `--list`.
 //!
-//! All of them run in one virtual machine and each is reported as it ends. When the machine cannot run, that is a
+//! Two virtual machines share them, and each is reported as it ends. When the machines cannot run, that is a
 //! failure; a tree in which nobody noticed that half of the tests never ran would be worse. `RAILHEAD_SKIP_VM=1`
 //! leaves them out, and says so.
 #![expect(
