@@ -13,7 +13,7 @@ ETC     ?= /etc
 help: ## Explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup: ## Bring what is missing: packages, the guest's kernel, the musl target, cnitool (as root; all others call it)
+setup: ## Bring what is missing: packages, the guest's kernel, the musl target, cnitool (as root; what needs it calls it)
 	@tests/setup.sh
 
 build: setup ## Build what is shipped: static binaries of profile dist
@@ -35,7 +35,7 @@ test-fast: ## Run the tests that need no VM
 test-vm: setup ## Run the tests in the VM; FILTER=words leaves those whose name contains it
 	@$(LAB) test $(FILTER)
 
-bench: setup ## Measure in the VM and on this machine, each figure beside its floor
+bench: setup ## Measure in the VM, each figure beside its floor
 	@$(LAB) bench
 
 lint: setup ## Check format, lints and the arrows between the packages
