@@ -53,7 +53,6 @@ pub struct Store {
 impl Store {
     /// The store under `root`. Its directory is made here, its file by the first transaction.
     pub fn open(root: &Root) -> Result<Self, StoreError> {
-        durable::make_directory(&root.run())?;
         let store = Self { directory: root.store() };
         durable::make_directory(&store.directory)?;
         Ok(store)
