@@ -109,12 +109,9 @@ impl Walk<'_> {
                 self.entry(number, node, kind)?;
             } else {
                 let child = Fields(node);
-                let top = u64::from(child.u16(4)) << 32;
-                self.page(
-                    u64::from(child.u16(0)) | u64::from(child.u16(2)) << 16 | top,
-                    level - 1,
-                    kind,
-                )?;
+                // The flags' place has the upper bits of the number.
+                let below = u64::from(child.u32(0)) | u64::from(child.u16(4)) << 32;
+                self.page(below, level - 1, kind)?;
             }
         }
         Ok(())
@@ -124,7 +121,7 @@ impl Walk<'_> {
     fn entry(&mut self, number: u64, node: &[u8], kind: Kind) -> Result<(), Unsound> {
         let wrong = || damaged(format!("page {number} has a record that does not fit"));
         let fields = Fields(node);
-        let size = (usize::from(fields.u16(0)) | usize::from(fields.u16(2)) << 16, fields.u16(4));
+        let size = (fields.u32(0) as usize, fields.u16(4));
         let key_size = usize::from(fields.u16(6));
         let (key, rest) = node
             .get(NODE_HEADER..)
