@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
+use crate::cni::{Code, Error};
 use crate::{ParseError, Violation, Violations};
 
 /// The fields of one object, and what is wrong with them so far.
@@ -73,9 +74,11 @@ impl<'a> Fields<'a> {
         self.violations.0.extend(other.violations.0);
     }
 
-    /// What is wrong, if anything.
-    pub(super) fn finish(self) -> Result<(), Violations> {
-        self.violations.into_result()
+    /// What is wrong, if anything, as code 7.
+    pub(super) fn finish(self) -> Result<(), Error> {
+        self.violations.into_result().map_err(|violations| {
+            Error::new(Code::InvalidConfig, format!("invalid config: {violations}"))
+        })
     }
 }
 

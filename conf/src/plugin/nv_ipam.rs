@@ -88,7 +88,7 @@ impl NvIpamConf {
         if !directory.starts_with('/') || directory.contains('\0') {
             fields.refuse("confDir", "must be an absolute path");
         }
-        finish(fields)?;
+        fields.finish()?;
         Ok(directory.to_owned())
     }
 
@@ -134,7 +134,7 @@ impl NvIpamConf {
         let request = sources.request(pools.len(), args)?;
         top.absorb(outer_args);
         sources.finish_into(&mut top);
-        finish(top)?;
+        top.finish()?;
         Ok(Checked { conf: Self { pools, request }, warnings })
     }
 }
@@ -343,12 +343,6 @@ fn folded(
     let mut object = value.and_then(Value::as_object).cloned().unwrap_or_default();
     warnings.extend(keys::fold(&mut object, known).iter().map(ToString::to_string));
     object
-}
-
-fn finish(fields: Fields<'_>) -> Result<(), Error> {
-    fields.finish().map_err(|violations| {
-        Error::new(Code::InvalidConfig, format!("invalid config: {violations}"))
-    })
 }
 
 fn invalid(violation: &Violation) -> Error {

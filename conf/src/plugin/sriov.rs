@@ -130,12 +130,8 @@ impl SriovConf {
             device_info_file: device_info_file(&mut runtime, &mut warnings),
         };
         fields.absorb(runtime);
-        match fields.finish() {
-            Ok(()) => Ok(Checked { conf, warnings }),
-            Err(violations) => {
-                Err(Error::new(Code::InvalidConfig, format!("invalid config: {violations}")))
-            }
-        }
+        fields.finish()?;
+        Ok(Checked { conf, warnings })
     }
 
     /// The VF, which ADD cannot do without.
@@ -230,16 +226,15 @@ fn vlan(fields: &mut Fields<'_>) -> Option<Vlan> {
         }
     }
     let id = id?;
-    if id.get() == 0 {
-        if qos.is_some_and(|qos| qos.get() != 0) {
+    if id == VlanId::UNTAGGED {
+        if qos.is_some_and(|qos| qos != VlanQos::LEAST) {
             fields.refuse("vlanQoS", "must be 0 with vlan 0, which means untagged");
         }
         if proto == Some(VlanProto::Ad) {
             fields.refuse("vlanProto", "must be 802.1q with vlan 0, which means untagged");
         }
     }
-    let qos = qos.or_else(|| VlanQos::try_from(0).ok())?;
-    Some(Vlan { id, qos, proto: proto.unwrap_or_default() })
+    Some(Vlan { id, qos: qos.unwrap_or(VlanQos::LEAST), proto: proto.unwrap_or_default() })
 }
 
 fn rates(fields: &mut Fields<'_>) -> (Option<u32>, Option<u32>) {
