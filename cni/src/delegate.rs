@@ -15,6 +15,7 @@ use ipam::AttachmentKey;
 use serde_json::Value;
 
 use self::child::Output;
+use crate::protocol::Call;
 
 /// How long a plugin may take for one verb. A DHCP client needs the most of them, some 10 s.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -36,7 +37,17 @@ pub(crate) struct Invocation<'a> {
     /// CNI_PATH.
     pub(crate) path: &'a [PathBuf],
     /// The config for stdin.
-    pub(crate) config: &'a [u8],
+    pub(crate) config: &'a str,
+}
+
+impl<'a> Invocation<'a> {
+    /// What this plugin was given itself, about `attachment`.
+    pub(crate) fn handed_on(
+        call: &'a Call,
+        attachment: Option<(&'a AttachmentKey, Option<&'a Path>)>,
+    ) -> Self {
+        Self { attachment, args: &call.args, path: &call.path, config: &call.stdin }
+    }
 }
 
 impl Delegate {

@@ -82,15 +82,17 @@ enum News {
 /// Writes stdin and reads stdout at the same time, so that neither side waits for the other, until
 /// the plugin has ended: that it has closed its stdout does not mean that it ever will.
 /// `None` when the deadline passed first.
-fn converse(child: &mut Child, config: &[u8], deadline: Duration) -> io::Result<Option<Vec<u8>>> {
+fn converse(child: &mut Child, config: &str, deadline: Duration) -> io::Result<Option<Vec<u8>>> {
     let mut until = Instant::now() + deadline;
     let closed = || io::Error::other("its stdin and stdout were not opened");
     let mut stdin = child.stdin.take().ok_or_else(closed)?;
     let stdout = child.stdout.take().ok_or_else(closed)?;
     let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
-    let config = config.to_vec();
+    let config = config.to_owned();
     // A plugin need not read its stdin to the end: that it does not is no failure.
-    thread::Builder::new().name("stdin".to_owned()).spawn(move || stdin.write_all(&config).ok())?;
+    thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(move || stdin.write_all(config.as_bytes()).ok())?;
     let (news, heard) = mpsc::channel();
     let of_end = news.clone();
     thread::Builder::new().name("stdout".to_owned()).spawn(move || listen(stdout, &news))?;

@@ -24,13 +24,13 @@ impl Bed {
         Delegate::find(&name, &[self.directory.path().to_owned()]).unwrap()
     }
 
-    fn invocation<'a>(&'a self, config: &'a [u8]) -> Invocation<'a> {
+    fn invocation<'a>(&'a self, config: &'a str) -> Invocation<'a> {
         let netns = Some(Path::new("/run/netns/a"));
         Invocation { attachment: Some((&self.key, netns)), args: "K=V", path: &[], config }
     }
 
     fn add(&self, body: &str) -> Result<AddResult, Error> {
-        self.plugin(body).add(self.invocation(b"{}"), Version::V1_0_0)
+        self.plugin(body).add(self.invocation("{}"), Version::V1_0_0)
     }
 }
 
@@ -41,7 +41,7 @@ fn a_plugin_gets_the_environment_and_stdin() {
         r#"read config
 echo "$CNI_COMMAND $CNI_CONTAINERID $CNI_IFNAME $CNI_NETNS $CNI_ARGS $config" > "$(dirname $0)/seen""#,
     );
-    plugin.call("DEL", bed.invocation(b"{\"a\":1}\n")).unwrap();
+    plugin.call("DEL", bed.invocation("{\"a\":1}\n")).unwrap();
     let seen = fs::read_to_string(bed.directory.path().join("seen")).unwrap();
     assert_eq!(seen, "DEL c1 net1 /run/netns/a K=V {\"a\":1}\n");
 }
@@ -77,7 +77,7 @@ fn rubbish_is_quoted() {
 #[test]
 fn a_long_config_does_not_block_a_plugin_that_does_not_read() {
     let bed = Bed::new();
-    let config = vec![b' '; 1 << 20];
+    let config = " ".repeat(1 << 20);
     bed.plugin("exit 0").call("DEL", bed.invocation(&config)).unwrap();
 }
 
@@ -86,7 +86,7 @@ fn a_plugin_that_hangs_is_killed() {
     let bed = Bed::new();
     let plugin = bed.plugin("exec sleep 3600");
     let output =
-        child::run(plugin.executable(), "ADD", bed.invocation(b"{}"), Duration::from_millis(50));
+        child::run(plugin.executable(), "ADD", bed.invocation("{}"), Duration::from_millis(50));
     assert!(matches!(output, Ok(Output::TimedOut)));
 }
 
@@ -95,7 +95,7 @@ fn a_plugin_that_closes_its_stdout_and_hangs_is_killed() {
     let bed = Bed::new();
     let plugin = bed.plugin("exec >&-; exec sleep 3600");
     let output =
-        child::run(plugin.executable(), "DEL", bed.invocation(b"{}"), Duration::from_millis(50));
+        child::run(plugin.executable(), "DEL", bed.invocation("{}"), Duration::from_millis(50));
     assert!(matches!(output, Ok(Output::TimedOut)));
 }
 
@@ -123,7 +123,7 @@ fn verbs_that_a_plugin_does_not_know_are_not_failures() {
     let bed = Bed::new();
     for (code, known) in [(4, true), (1, true), (50, false)] {
         let plugin = bed.plugin(&format!("echo '{{\"code\":{code},\"msg\":\"x\"}}'; exit 1"));
-        assert_eq!(plugin.call_if_known("STATUS", bed.invocation(b"{}")).is_ok(), known, "{code}");
+        assert_eq!(plugin.call_if_known("STATUS", bed.invocation("{}")).is_ok(), known, "{code}");
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Call {
     /// The config, keys that all plugins share in their proper spelling.
     pub config: Map<String, Value>,
     /// The config as it came, for plugins that this one calls.
-    pub stdin: Vec<u8>,
+    pub stdin: String,
     /// CNI_ARGS as it came.
     pub args: String,
     /// CNI_PATH: where other plugins are found.
@@ -51,7 +51,8 @@ impl Call {
         stdin.take(LONGEST_CONFIG).read_to_end(&mut bytes).map_err(|cause| {
             newest(Error::new(Code::Io, format!("read the config from stdin: {cause}")))
         })?;
-        let mut config = parse(&bytes).map_err(newest)?;
+        let stdin = String::from_utf8(bytes).map_err(|cause| newest(no_config(&cause)))?;
+        let mut config = parse(&stdin).map_err(newest)?;
         keys::fold(&mut config, &keys::SHARED);
         let version = version(&config).map_err(newest)?;
         let network = network(&config).map_err(|error| (version, error))?;
@@ -62,7 +63,7 @@ impl Call {
             version,
             network,
             config,
-            stdin: bytes,
+            stdin,
             args: environment.args.clone(),
             path: environment.path.clone(),
             netns_override: environment.netns_override,
@@ -133,15 +134,16 @@ impl Call {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Error> {
-    let wrong = |cause: &dyn std::fmt::Display| {
-        Error::new(Code::Decode, format!("read the config from stdin: {cause}"))
-    };
-    match serde_json::from_slice(bytes) {
+fn parse(text: &str) -> Result<Map<String, Value>, Error> {
+    match serde_json::from_str(text) {
         Ok(Value::Object(config)) => Ok(config),
-        Ok(_) => Err(wrong(&"must be a JSON object")),
-        Err(cause) => Err(wrong(&cause)),
+        Ok(_) => Err(no_config(&"must be a JSON object")),
+        Err(cause) => Err(no_config(&cause)),
     }
+}
+
+fn no_config(cause: &dyn std::fmt::Display) -> Error {
+    Error::new(Code::Decode, format!("read the config from stdin: {cause}"))
 }
 
 fn version(config: &Map<String, Value>) -> Result<Version, Error> {
@@ -149,10 +151,7 @@ fn version(config: &Map<String, Value>) -> Result<Version, Error> {
         None | Some(Value::Null) => "",
         Some(Value::String(text)) => text,
         Some(other) => {
-            return Err(Error::new(
-                Code::Decode,
-                format!("read the config from stdin: cniVersion: {other}: must be a string"),
-            ));
+            return Err(no_config(&format_args!("cniVersion: {other}: must be a string")));
         }
     };
     text.parse().map_err(|rule| {

@@ -57,15 +57,7 @@ impl Source {
             }
             return Ok(Self::Own(Box::new(request)));
         };
-        let config = String::from_utf8(call.stdin.clone())
-            .map_err(|cause| Error::new(Code::Decode, format!("read the config: {cause}")))?;
-        let memory = ForeignIpam {
-            plugin: name.clone(),
-            config,
-            args: call.args.clone(),
-            path: call.path.clone(),
-        };
-        Ok(Self::Foreign(delegate, memory))
+        Ok(Self::Foreign(delegate, memory(name.clone(), call)))
     }
 
     /// What the record must know of it.
@@ -108,6 +100,16 @@ fn is_this_binary(delegate: &Delegate) -> bool {
     own.is_some() && own == identity(delegate.executable())
 }
 
+/// What a DEL of the foreign plugin called `plugin` must be given, when `call` leads to it.
+pub(super) fn memory(plugin: PluginName, call: &Call) -> ForeignIpam {
+    ForeignIpam {
+        plugin,
+        config: call.stdin.clone(),
+        args: call.args.clone(),
+        path: call.path.clone(),
+    }
+}
+
 /// Asks a foreign plugin for addresses.
 ///
 /// # Errors
@@ -118,12 +120,7 @@ pub(super) fn ask(
     key: &AttachmentKey,
     sandbox: &Sandbox,
 ) -> Result<AddResult, Error> {
-    let invocation = Invocation {
-        attachment: Some((key, Some(&sandbox.path))),
-        args: &call.args,
-        path: &call.path,
-        config: &call.stdin,
-    };
+    let invocation = Invocation::handed_on(call, Some((key, Some(&sandbox.path))));
     let result = delegate.add(invocation, call.version)?;
     if result.ips.is_empty() {
         return Err(Error::new(Code::Internal, "the IPAM plugin's result holds no address"));
@@ -147,7 +144,7 @@ pub(super) fn give_back(
             attachment: Some((key, netns)),
             args: &memory.args,
             path: &memory.path,
-            config: memory.config.as_bytes(),
+            config: &memory.config,
         },
     )
 }

@@ -124,15 +124,8 @@ fn ipam(
         (Source::Own(request), Ipam::Own) => {
             transaction::read(&host.store, |txn| ipam::nv_ipam::check(txn, request, added))
         }
-        (Source::Foreign(delegate, _), Ipam::Foreign(_)) => delegate.call(
-            "CHECK",
-            Invocation {
-                attachment: Some((&record.key, Some(&record.netns))),
-                args: &call.args,
-                path: &call.path,
-                config: &call.stdin,
-            },
-        ),
+        (Source::Foreign(delegate, _), Ipam::Foreign(_)) => delegate
+            .call("CHECK", Invocation::handed_on(call, Some((&record.key, Some(&record.netns))))),
         _ => Ok(()),
     }
 }

@@ -52,15 +52,7 @@ fn ipam(host: &Host, call: &Call, valid: &BTreeSet<AttachmentKey>) -> Result<(),
     let conf = SriovConf::read(&call.config, &CniArgs::default())?.conf;
     let Some(name) = &conf.ipam else { return Ok(()) };
     match addresses::foreign(name, &call.path)? {
-        Some(delegate) => delegate.call_if_known(
-            "GC",
-            Invocation {
-                attachment: None,
-                args: &call.args,
-                path: &call.path,
-                config: &call.stdin,
-            },
-        ),
+        Some(delegate) => delegate.call_if_known("GC", Invocation::handed_on(call, None)),
         None => {
             let now = transaction::now()?;
             let freed = transaction::write(&host.store, |txn| {

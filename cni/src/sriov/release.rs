@@ -232,15 +232,7 @@ fn unknown(
     let checked = SriovConf::read(&call.config, &CniArgs::default()).ok();
     let Some(name) = checked.and_then(|checked| checked.conf.ipam) else { return Ok(()) };
     match addresses::foreign(&name, &call.path) {
-        Ok(Some(_)) => {
-            let memory = ForeignIpam {
-                plugin: name,
-                config: String::from_utf8_lossy(&call.stdin).into_owned(),
-                args: call.args.clone(),
-                path: call.path.clone(),
-            };
-            addresses::give_back(&memory, key, netns)
-        }
+        Ok(Some(_)) => addresses::give_back(&addresses::memory(name, call), key, netns),
         Ok(None) => transaction::write(&host.store, |txn| {
             ipam::nv_ipam::release(txn, key, transaction::now()?).map(drop).map_err(store_error)
         }),

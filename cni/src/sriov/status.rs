@@ -16,15 +16,9 @@ pub(super) fn status(root: &Root, call: &Call) -> Result<(), Error> {
     host.sysfs.pci_functions().map_err(|error| not_available(error.into()))?;
     let Some(name) = &conf.ipam else { return Ok(()) };
     match addresses::foreign(name, &call.path).map_err(not_available)? {
-        Some(delegate) => {
-            let invocation = Invocation {
-                attachment: None,
-                args: &call.args,
-                path: &call.path,
-                config: &call.stdin,
-            };
-            delegate.call_if_known("STATUS", invocation).map_err(not_available)
-        }
+        Some(delegate) => delegate
+            .call_if_known("STATUS", Invocation::handed_on(call, None))
+            .map_err(not_available),
         None => {
             let config = Value::Object(call.config.clone());
             ipam::nv_ipam::status(root, &call.network, &config)

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Host, addresses, wish};
-use crate::attachment::{FORMAT, ForeignIpam, HostLink, Ipam, Record, State};
+use crate::attachment::{FORMAT, HostLink, Ipam, Record, State};
 use crate::kernel::netns::Netns;
 use crate::kernel::vf::{VfChange, VfConfig};
 use crate::protocol::Call;
@@ -169,12 +169,7 @@ fn memory(call: &Call, ipam: Option<PluginName>) -> Ipam {
     let Some(plugin) = ipam else { return Ipam::None };
     match addresses::foreign(&plugin, &call.path) {
         Ok(None) => Ipam::Own,
-        _ => Ipam::Foreign(ForeignIpam {
-            plugin,
-            config: String::from_utf8_lossy(&call.stdin).into_owned(),
-            args: call.args.clone(),
-            path: call.path.clone(),
-        }),
+        _ => Ipam::Foreign(addresses::memory(plugin, call)),
     }
 }
 
