@@ -14,7 +14,7 @@ pub mod status;
 mod table;
 
 pub use output::{Format, Output};
-pub use plan::NOTHING_USABLE;
+pub use plan::Planned;
 pub use table::{Cell, Table, Tone};
 
 use serde::Serialize;

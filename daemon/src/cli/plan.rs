@@ -7,7 +7,7 @@ use crate::plan::{Blocked, Plan};
 use crate::printable::Printable;
 use crate::situation::{Situation, Written};
 use crate::source::{Files, Objects};
-use crate::view::NOTHING_USABLE;
+use crate::view::Planned;
 
 /// Show what `apply` would do, step by step
 ///
@@ -36,11 +36,8 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     };
     let situation = Situation::look(&context.host, &written)?;
     let plan = situation.plan();
-    if plan.is_empty() && !situation.objects.problems.is_empty() && context.out.is_table() {
-        context.out.line(NOTHING_USABLE)?;
-    } else {
-        context.out.show(&plan)?;
-    }
+    let all_usable = situation.objects.problems.is_empty();
+    context.out.show(&Planned { plan: &plan, all_usable })?;
     tell(&situation.objects);
     for warning in &situation.loaded.warnings {
         complain(&format_args!("warning: {warning}"));

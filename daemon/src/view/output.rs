@@ -45,11 +45,6 @@ impl<W: Write> Output<W> {
         Self { to, format, colour, closed: false }
     }
 
-    /// Whether people are to read it.
-    pub fn is_table(&self) -> bool {
-        self.format == Format::Table
-    }
-
     /// Prints `view`.
     pub fn show(&mut self, view: &impl View) -> io::Result<()> {
         match self.format {

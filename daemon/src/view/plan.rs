@@ -1,14 +1,27 @@
 //! What is to be done, and what was done.
 
+use serde::Serialize;
+
 use super::{Cell, Table, Tone, View};
 use crate::plan::{Blocked, Disruption, Lane, Plan, Step};
 use crate::reconcile::{Outcome, PfOutcome};
 
-impl View for Plan {
+/// A plan, and whether it says all that there is to say. As JSON and YAML the plan alone.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(transparent)]
+pub struct Planned<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Whether all objects could be used that it was made from.
+    #[serde(skip)]
+    pub all_usable: bool,
+}
+
+impl View for Planned<'_> {
     fn tables(&self) -> Vec<Table> {
         let mut steps = Table::new(["PF", "STEP", "DISTURBS", "ASKED FOR BY"]);
         let mut blocked = Table::new(["PF", "IN THE WAY"]);
-        for lane in &self.lanes {
+        for lane in &self.plan.lanes {
             for (at, step) in lane.steps.iter().enumerate() {
                 steps.row(step_row(if at == 0 { &lane.label } else { "" }, step));
             }
@@ -20,7 +33,7 @@ impl View for Plan {
     }
 
     fn nothing(&self) -> &'static str {
-        "Nothing to do: everything is as the objects want it."
+        nothing_to_do(self.all_usable)
     }
 }
 
@@ -72,16 +85,18 @@ impl View for Outcome {
     }
 
     fn nothing(&self) -> &'static str {
-        if self.problems.is_empty() {
-            "Nothing to do: everything is as the objects want it."
-        } else {
-            NOTHING_USABLE
-        }
+        nothing_to_do(self.problems.is_empty())
     }
 }
 
-/// What is said instead when some objects are wrong: what is said of those follows.
-pub const NOTHING_USABLE: &str = "Nothing to do for the objects that can be used.";
+/// What is said in place of an empty table; what is wrong with unusable objects is told after it.
+fn nothing_to_do(all_usable: bool) -> &'static str {
+    if all_usable {
+        "Nothing to do: everything is as the objects want it."
+    } else {
+        "Nothing to do for the objects that can be used."
+    }
+}
 
 fn steps(count: usize) -> String {
     match count {
