@@ -34,7 +34,7 @@ use users::Users;
 pub fn observe(host: &Host) -> Result<Snapshot, kernel::Error> {
     let mut links = Links::read(host)?;
     let mut users = Users::read(host);
-    let management = management::netdevs(host)?;
+    let management = management::netdevs(host, &mut links)?;
     let stragglers = stragglers(host)?;
     let mut snapshot = Snapshot {
         vfio_pci: module::is_loaded(host.sysfs(), &DriverName::vfio_pci()),

@@ -1,12 +1,12 @@
 //! Netdevs by the PCI function that they belong to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cni::kernel::Error;
 use cni::kernel::link::{Hardware, Link};
 use cni::kernel::netlink::Route;
 use cni::kernel::sysfs::Function;
-use conf::{Mac, PciAddress};
+use conf::{IfName, Mac, PciAddress};
 
 use super::AdminMacs;
 use crate::host::Host;
@@ -57,6 +57,14 @@ impl Links {
                 .and_then(|link| found(link, by_index))),
             Self::Captured => captured(host, function),
         }
+    }
+
+    /// The netdevs that the default routes lead out of, IPv4 and IPv6; a captured tree tells none.
+    pub(super) fn with_default_route(&mut self) -> Result<Vec<IfName>, Error> {
+        let Self::Live { route, by_index, .. } = self else { return Ok(Vec::new()) };
+        let routes = route.default_routes()?;
+        let indices: BTreeSet<u32> = routes.into_iter().map(|route| route.index).collect();
+        Ok(indices.iter().filter_map(|index| by_index.get(index)?.if_name()).collect())
     }
 
     /// The MACs that a PF has assigned to its VFs; none where it has too many VFs to say.

@@ -3,30 +3,19 @@
 use std::collections::BTreeMap;
 
 use cni::kernel::Error;
-use cni::kernel::netlink::Route;
 use conf::IfName;
 
+use super::links::Links;
 use crate::host::Host;
 use crate::snapshot::Pf;
 
 /// The netdevs that carry the default route, IPv4 or IPv6, and why: directly, or below a bond, a
 /// bridge, a VLAN that has it.
-pub(super) fn netdevs(host: &Host) -> Result<BTreeMap<IfName, String>, Error> {
+pub(super) fn netdevs(host: &Host, links: &mut Links) -> Result<BTreeMap<IfName, String>, Error> {
     let mut carrying = BTreeMap::new();
-    if !host.is_live() {
-        return Ok(carrying);
-    }
-    let mut route = Route::open()?;
-    let mut indices: Vec<u32> =
-        route.default_routes()?.into_iter().map(|route| route.index).collect();
-    indices.sort_unstable();
-    indices.dedup();
-    for index in indices {
-        let link = route.link_by_index(index)?;
-        if let Some(top) = link.and_then(|link| link.if_name()) {
-            carrying.insert(top.clone(), "it carries the default route".to_owned());
-            descend(host, &top, &mut carrying)?;
-        }
+    for top in links.with_default_route()? {
+        carrying.insert(top.clone(), "it carries the default route".to_owned());
+        descend(host, &top, &mut carrying)?;
     }
     Ok(carrying)
 }
