@@ -1,7 +1,7 @@
 //! Attachments whose container died without a DEL: the kernel gave the VF back when the namespace
 //! went away, and what its PF still has of it is put right here.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use cni::attachment::Record;
 use cni::log::Log;
@@ -62,11 +62,10 @@ fn suspects(host: &Host, snapshot: &Snapshot) -> Result<Vec<AttachmentKey>, Stor
         return Ok(Vec::new());
     }
     let records = Store::open(host.root())?.read(|txn| txn.attachments::<Record>())?;
+    let records: BTreeMap<AttachmentKey, _> = records.into_iter().collect();
     let is_gone = |key: &AttachmentKey| {
-        let record = records.iter().find(|(found, _)| found == key);
-        record
-            .and_then(|(_, record)| record.as_ref().ok())
-            .is_some_and(|record| !Path::new(&record.netns).exists())
+        let record = records.get(key).and_then(|record| record.as_ref().ok());
+        record.is_some_and(|record| !record.netns.exists())
     };
     let suspects = attached.into_iter().filter(|(vf, key)| vf.netdev.is_some() || is_gone(key));
     Ok(suspects.map(|(_, key)| key).collect())
