@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cni::kernel::sysfs::Sysfs;
-use ipam::Root;
+use ipam::{Root, Store, StoreError};
 
 use crate::journal::files::Journal;
 
@@ -40,6 +40,12 @@ impl Host {
     /// Whether a kernel is behind it.
     pub fn is_live(&self) -> bool {
         self.is_live
+    }
+
+    /// The plugins' store; `None` where there is none: opening would make it, and looking must
+    /// not write.
+    pub fn store(&self) -> Result<Option<Store>, StoreError> {
+        if self.root.store().exists() { Store::open(&self.root).map(Some) } else { Ok(None) }
     }
 
     /// Its journal.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ::ipam::{BootTime, Lease, Store, StoreError};
+use ::ipam::{BootTime, Lease, StoreError};
 use cni::attachment::Record;
 use cni::kernel;
 use conf::{IfName, PciAddress};
@@ -34,9 +34,7 @@ fn read(host: &Host) -> Result<Attachments, Box<dyn std::error::Error>> {
     let mut records = Vec::new();
     let mut damaged = Vec::new();
     let mut leases: Vec<Lease> = Vec::new();
-    // A store that is not there is not made by looking.
-    if host.root().store().exists() {
-        let store = Store::open(host.root())?;
+    if let Some(store) = host.store()? {
         let read = store.read(|txn| {
             leases = txn.leases()?;
             txn.attachments::<Record>()

@@ -1,9 +1,10 @@
 //! `railhead ipam`: this node's addresses.
 
-use ::ipam::{BootTime, Root, Store, StoreError, blocks, cooldown};
+use ::ipam::{BootTime, Store, StoreError, blocks, cooldown};
 
 use super::{Context, Exit, Outcome, complain};
 use crate::chain::Chain;
+use crate::host::Host;
 use crate::view::ipam::{Addresses, Damaged, Facts};
 
 /// Show this node's address blocks and who holds which address
@@ -30,10 +31,9 @@ enum Verb {
 
 /// Shows blocks and leases, or accepts the loss of leases.
 pub fn run(args: &Args, context: &mut Context) -> Outcome {
-    let root = context.host.root();
     match &args.verb {
         None => {
-            let addresses = Addresses::of(read(root)?, BootTime::now()?);
+            let addresses = Addresses::of(read(&context.host)?, BootTime::now()?);
             context.out.show(&addresses)?;
             if let Some(loss) = &addresses.loss {
                 complain(loss);
@@ -41,7 +41,7 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
             Ok(if addresses.damaged.is_empty() { Exit::Done } else { Exit::Failed })
         }
         Some(Verb::AcceptLoss) => {
-            let loss = Store::open(root)?.write(|txn| txn.accept_loss())?;
+            let loss = Store::open(context.host.root())?.write(|txn| txn.accept_loss())?;
             context.out.line(match loss {
                 Some(_) => "accepted: addresses are given out again",
                 None => "nothing was lost",
@@ -51,7 +51,8 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     }
 }
 
-fn read(root: &Root) -> Result<Facts, Box<dyn std::error::Error>> {
+fn read(host: &Host) -> Result<Facts, Box<dyn std::error::Error>> {
+    let root = host.root();
     let mut facts = Facts { cooldown: cooldown::load(root)?, ..Facts::default() };
     for (pool, block) in blocks::list(root)? {
         match block {
@@ -61,10 +62,9 @@ fn read(root: &Root) -> Result<Facts, Box<dyn std::error::Error>> {
             }
         }
     }
-    // A store that is not there is not made by looking.
-    if root.store().exists() {
-        (facts.leases, facts.cooling, facts.loss) = Store::open(root)?
-            .read(|txn| Ok::<_, StoreError>((txn.leases()?, txn.cooling()?, txn.loss()?)))?;
+    if let Some(store) = host.store()? {
+        (facts.leases, facts.cooling, facts.loss) =
+            store.read(|txn| Ok::<_, StoreError>((txn.leases()?, txn.cooling()?, txn.loss()?)))?;
     }
     Ok(facts)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cni::lock;
 use conf::PciAddress;
-use ipam::{AttachmentKey, Root, Store, StoreError};
+use ipam::{AttachmentKey, Root, StoreError};
 use serde::Deserialize;
 
 use crate::host::Host;
@@ -89,12 +89,9 @@ fn attached(host: &Host) -> BTreeMap<PciAddress, User> {
 }
 
 fn read_store(host: &Host) -> Result<BTreeMap<PciAddress, User>, StoreError> {
-    // Opening makes what is missing, and looking must not write.
-    if !host.root().store().is_dir() {
-        return Ok(BTreeMap::new());
-    }
-    let (owners, records) = Store::open(host.root())?
-        .read(|txn| Ok::<_, StoreError>((txn.vf_owners()?, txn.attachments::<Record>()?)))?;
+    let Some(store) = host.store()? else { return Ok(BTreeMap::new()) };
+    let (owners, records) =
+        store.read(|txn| Ok::<_, StoreError>((txn.vf_owners()?, txn.attachments::<Record>()?)))?;
     let pods: BTreeMap<AttachmentKey, Option<Pod>> = records
         .into_iter()
         .map(|(key, record)| (key, record.ok().and_then(|record| record.pod)))
