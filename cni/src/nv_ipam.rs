@@ -31,21 +31,46 @@ impl NvIpam {
     }
 
     fn request(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<Request, Error> {
-        let identity = Identity {
-            network: call.network.clone(),
-            key: key.clone(),
-            pod: None,
-            netns: Some(netns.to_owned()),
-            // An address may be asked for before there is a namespace, and be no worse for it.
-            netns_cookie: Netns::open(netns).and_then(|netns| netns.cookie()).ok(),
-        };
-        let config = Value::Object(call.config.clone());
-        let request = Request::prepare(&self.root, &config, &call.args()?, identity)?;
-        for warning in request.warnings() {
-            call.log.warning(warning);
-        }
-        Ok(request)
+        // An address may be asked for before there is a namespace, and be no worse for it.
+        let cookie = Netns::open(netns).and_then(|netns| netns.cookie()).ok();
+        request(&self.root, call, key, netns, cookie)
     }
+}
+
+/// What `call` asks for the attachment `key` in the namespace at `netns`; what is odd about it
+/// goes to the log.
+///
+/// # Errors
+/// Those of [`Request::prepare`].
+pub(crate) fn request(
+    root: &Root,
+    call: &Call,
+    key: &AttachmentKey,
+    netns: &Path,
+    netns_cookie: Option<u64>,
+) -> Result<Request, Error> {
+    let identity = Identity {
+        network: call.network.clone(),
+        key: key.clone(),
+        pod: None,
+        netns: Some(netns.to_owned()),
+        netns_cookie,
+    };
+    let config = Value::Object(call.config.clone());
+    let request = Request::prepare(root, &config, &call.args()?, identity)?;
+    for warning in request.warnings() {
+        call.log.warning(warning);
+    }
+    Ok(request)
+}
+
+/// Whether an ADD with the config of `call` could succeed.
+///
+/// # Errors
+/// Those of [`ipam::nv_ipam::status`].
+pub(crate) fn status(root: &Root, call: &Call) -> Result<(), Error> {
+    let config = Value::Object(call.config.clone());
+    ipam::nv_ipam::status(root, &call.network, &config)
 }
 
 impl Plugin for NvIpam {
@@ -80,8 +105,7 @@ impl Plugin for NvIpam {
     }
 
     fn status(&self, call: &Call) -> Result<(), Error> {
-        let config = Value::Object(call.config.clone());
-        ipam::nv_ipam::status(&self.root, &call.network, &config)
+        status(&self.root, call)
     }
 
     fn gc(&self, call: &Call, valid: &BTreeSet<AttachmentKey>) -> Result<(), Error> {

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 
 use conf::cni::{AddResult, Code, Error};
 use conf::plugin::PluginName;
-use ipam::allocate::Identity;
 use ipam::nv_ipam::Request;
 use ipam::{AttachmentKey, Root};
-use serde_json::Value;
 
 use super::wish::Wish;
 use crate::attachment::{ForeignIpam, Ipam};
 use crate::delegate::{Delegate, Invocation};
+use crate::nv_ipam;
 use crate::protocol::{Call, Sandbox};
 
 /// The name under which this binary is an IPAM plugin itself.
@@ -43,18 +42,8 @@ impl Source {
     ) -> Result<Self, Error> {
         let Some(name) = &wish.conf.ipam else { return Ok(Self::None) };
         let Some(delegate) = foreign(name, &call.path)? else {
-            let identity = Identity {
-                network: call.network.clone(),
-                key: key.clone(),
-                pod: None,
-                netns: Some(sandbox.path.clone()),
-                netns_cookie: Some(sandbox.cookie),
-            };
-            let config = Value::Object(call.config.clone());
-            let request = Request::prepare(root, &config, &call.args()?, identity)?;
-            for warning in request.warnings() {
-                call.log.warning(warning);
-            }
+            let cookie = Some(sandbox.cookie);
+            let request = nv_ipam::request(root, call, key, &sandbox.path, cookie)?;
             return Ok(Self::Own(Box::new(request)));
         };
         Ok(Self::Foreign(delegate, memory(name.clone(), call)))

@@ -3,10 +3,10 @@
 use conf::cni::{CniArgs, Code, Error};
 use conf::plugin::sriov::SriovConf;
 use ipam::Root;
-use serde_json::Value;
 
 use super::{Host, addresses};
 use crate::delegate::Invocation;
+use crate::nv_ipam;
 use crate::protocol::Call;
 
 /// Looks at what every ADD needs: devices, the store, the IPAM.
@@ -19,10 +19,7 @@ pub(super) fn status(root: &Root, call: &Call) -> Result<(), Error> {
         Some(delegate) => delegate
             .call_if_known("STATUS", Invocation::handed_on(call, None))
             .map_err(not_available),
-        None => {
-            let config = Value::Object(call.config.clone());
-            ipam::nv_ipam::status(root, &call.network, &config)
-        }
+        None => nv_ipam::status(root, call),
     }
 }
 
