@@ -22,21 +22,35 @@ pub(crate) use path::{FieldPath, child};
 const TOLD: usize = 20;
 
 /// What decoding came to.
-pub(crate) struct Decoded<T> {
+struct Decoded<T> {
     /// What could be decoded; fields of a wrong type are as if they were absent.
-    pub(crate) raw: T,
+    raw: T,
     /// Fields of a wrong type.
-    pub(crate) mistyped: Violations,
+    mistyped: Violations,
     /// Fields that are in no schema, with the known one that was probably meant.
-    pub(crate) unknown: Vec<Violation>,
+    unknown: Vec<Violation>,
+}
+
+/// Decodes `value` as [`decode`] does and lets `check` judge it by the rules of its kind. Unknown
+/// fields join the `warnings`.
+pub(crate) fn read<Spec, T>(
+    value: Value,
+    at: &str,
+    known: &[&str],
+    warnings: &mut Vec<Violation>,
+    check: impl FnOnce(Spec) -> Result<T, Violations>,
+) -> Result<T, Violations>
+where
+    Spec: DeserializeOwned + Default,
+{
+    let Decoded { raw, mistyped, unknown } = decode(value, at, known);
+    warnings.extend(unknown);
+    with_rules(mistyped, check(raw))
 }
 
 /// All that is wrong: what is `mistyped`, and what the rules of the kind found on the rest. A rule
 /// about a field that could not even be decoded is no news.
-pub(crate) fn with_rules<T>(
-    mistyped: Violations,
-    checked: Result<T, Violations>,
-) -> Result<T, Violations> {
+fn with_rules<T>(mistyped: Violations, checked: Result<T, Violations>) -> Result<T, Violations> {
     let rules = match checked {
         Ok(checked) => return mistyped.into_result().map(|()| checked),
         Err(rules) => rules.0,
@@ -51,7 +65,7 @@ pub(crate) fn with_rules<T>(
 /// list items as `[]` (`routes[].dst`).
 ///
 /// A field that is null counts as absent, as it does for the API server.
-pub(crate) fn decode<T>(mut value: Value, at: &str, known: &[&str]) -> Decoded<T>
+fn decode<T>(mut value: Value, at: &str, known: &[&str]) -> Decoded<T>
 where
     T: DeserializeOwned + Default,
 {

@@ -8,11 +8,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::document::{decode, nearest, with_rules};
+use crate::document::nearest;
 use crate::policy::Policy;
 use crate::pool::{CidrPool, IpPool};
 use crate::violation::quoted;
-use crate::{Violation, Violations, policy, pool};
+use crate::{Violation, Violations, document, policy, pool};
 
 mod kind;
 mod list;
@@ -161,19 +161,18 @@ fn object(
             Ok(unhandled("SriovNetworkNodePolicy"))
         }
         Kind::Policy => {
-            let spec = decode(spec, "spec", policy::spec::FIELDS);
-            warnings.extend(spec.unknown);
-            with_rules(spec.mistyped, policy::rules::check(name, &spec.raw)).map(Object::Policy)
+            let check = |spec| policy::rules::check(name, &spec);
+            document::read(spec, "spec", policy::spec::FIELDS, warnings, check).map(Object::Policy)
         }
         Kind::IpPool => {
-            let spec = decode(spec, "spec", pool::spec::IP_POOL_FIELDS);
-            warnings.extend(spec.unknown);
-            with_rules(spec.mistyped, pool::ip_pool::check(name, &spec.raw)).map(Object::IpPool)
+            let check = |spec| pool::ip_pool::check(name, &spec);
+            document::read(spec, "spec", pool::spec::IP_POOL_FIELDS, warnings, check)
+                .map(Object::IpPool)
         }
         Kind::CidrPool => {
-            let spec = decode(spec, "spec", pool::spec::CIDR_POOL_FIELDS);
-            warnings.extend(spec.unknown);
-            with_rules(spec.mistyped, pool::cidr_pool::check(name, &spec.raw)).map(Object::CidrPool)
+            let check = |spec| pool::cidr_pool::check(name, &spec);
+            document::read(spec, "spec", pool::spec::CIDR_POOL_FIELDS, warnings, check)
+                .map(Object::CidrPool)
         }
         Kind::Other(kind) => {
             warnings.push(Violation::new(

@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::document::{decode, with_rules};
 use crate::name::{is_label_key, is_label_value};
 use crate::violation::quoted;
 use crate::{NodeName, ParseError, PciAddress, Violation, Violations};
@@ -89,9 +88,9 @@ impl Guard {
 /// all defaults.
 pub fn read(document: Value) -> Result<(Settings, Vec<Violation>), Violations> {
     let document = if document.is_null() { Value::Object(Default::default()) } else { document };
-    let spec = decode::<SettingsSpec>(document, "", KEYS);
-    let settings = with_rules(spec.mistyped, check(spec.raw))?;
-    Ok((settings, spec.unknown))
+    let mut warnings = Vec::new();
+    let settings = crate::document::read(document, "", KEYS, &mut warnings, check)?;
+    Ok((settings, warnings))
 }
 
 /// The paths of all keys, for messages about unknown ones.
