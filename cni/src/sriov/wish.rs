@@ -2,7 +2,7 @@
 
 use conf::cni::{Code, Error};
 use conf::plugin::sriov::SriovConf;
-use conf::{Mac, PciAddress, VfIndex, VlanId, VlanProto, VlanQos};
+use conf::{LinkState, OnOff, PciAddress, VfIndex};
 use ipam::PodRef;
 
 use crate::kernel::vf::{VfChange, VfConfig};
@@ -89,18 +89,9 @@ pub(super) fn change(conf: &SriovConf, now: &VfConfig) -> VfChange {
 /// because there are too many VFs for one message.
 pub(super) fn unread(index: VfIndex) -> VfConfig {
     VfConfig {
-        index,
-        mac: Mac::ZERO,
-        vlan: VlanId::UNTAGGED,
-        qos: VlanQos::LEAST,
-        proto: VlanProto::Q,
-        min_tx_rate: 0,
-        max_tx_rate: 0,
-        spoofchk: Some(conf::OnOff::On),
-        trust: Some(conf::OnOff::Off),
-        link_state: Some(conf::LinkState::Auto),
-        rss_query: None,
-        node_guid: None,
-        port_guid: None,
+        spoofchk: Some(OnOff::On),
+        trust: Some(OnOff::Off),
+        link_state: Some(LinkState::Auto),
+        ..VfConfig::unset(index)
     }
 }

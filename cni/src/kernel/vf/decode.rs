@@ -178,7 +178,7 @@ fn words<const N: usize>(value: &[u8]) -> Option<[u32; N]> {
 
 impl VfConfig {
     /// A VF of which nothing is known yet.
-    fn unset(index: VfIndex) -> Self {
+    pub(crate) fn unset(index: VfIndex) -> Self {
         Self {
             index,
             mac: Mac::ZERO,
