@@ -24,14 +24,19 @@ impl Failures {
         match outcome {
             Ok(value) => Some(value),
             Err(error) => {
-                let error = error.into();
-                self.0 = Some(match self.0.take() {
-                    None => error,
-                    Some(first) => first.and(error),
-                });
+                self.add(error);
                 None
             }
         }
+    }
+
+    /// Adds a failure.
+    pub(crate) fn add(&mut self, error: impl Into<Error>) {
+        let error = error.into();
+        self.0 = Some(match self.0.take() {
+            None => error,
+            Some(first) => first.and(error),
+        });
     }
 
     /// Whether nothing has failed so far.

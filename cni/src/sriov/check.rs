@@ -35,7 +35,7 @@ pub(super) fn check(
     let mut failures = Failures::default();
     if record.netns_cookie != sandbox.cookie {
         let msg = format!("{} is not the namespace that {key} was attached in", netns.display());
-        failures.note(Err::<(), _>(differs(msg)));
+        failures.add(differs(msg));
     }
     if record.link.is_some() {
         failures.note(in_container(&record, &sandbox, added));
@@ -54,9 +54,8 @@ fn in_container(record: &Record, sandbox: &Sandbox, added: &AddResult) -> Result
         .ok_or_else(|| differs(format!("{ifname} in the container is not VF {}", record.vf)))?;
 
     let mut failures = Failures::default();
-    let mut differ = |msg: String| {
-        failures.note(Err::<(), _>(differs(format!("{ifname} in the container {msg}"))));
-    };
+    let mut differ =
+        |msg: String| failures.add(differs(format!("{ifname} in the container {msg}")));
     if !link.up {
         differ("is down".to_owned());
     }

@@ -128,9 +128,7 @@ impl Homecoming<'_> {
         self.log.debug(&format_args!("move {} home as {name}", link.name));
         match there.move_and_rename(link.index, &Netns::current()?, &name)? {
             Moved::Renamed => {}
-            Moved::NotRenamed(error) => {
-                failures.note(Err::<(), _>(error));
-            }
+            Moved::NotRenamed(error) => failures.add(error),
         }
         Ok(())
     }
@@ -156,7 +154,7 @@ impl Homecoming<'_> {
                 failures.note(self.log.change(what, renamed));
             }
             None => {
-                failures.note(Err::<(), _>(
+                failures.add(
                     Error::new(
                         Code::TryAgainLater,
                         format!(
@@ -165,7 +163,7 @@ impl Homecoming<'_> {
                         ),
                     )
                     .details("rename that one, and DEL puts the VF right when it is called again"),
-                ));
+                );
             }
         }
         Ok(on_host.link_by_index(link.index)?.unwrap_or(link))
