@@ -2,6 +2,7 @@
 
 use super::path::{FieldPath, child};
 use crate::Violation;
+use crate::spelling::distance;
 
 /// The warning about the unknown field at `path` below `at`.
 pub(crate) fn unknown_field(path: &FieldPath, at: &str, known: &[&str]) -> Violation {
@@ -49,44 +50,18 @@ pub(crate) fn nearest<'a>(
     if name.len() > 64 {
         return None;
     }
-    let name = name.to_ascii_lowercase();
+    let letters = |word: &str| word.to_ascii_lowercase().chars().collect::<Vec<_>>();
+    let wanted = letters(name);
     candidates
-        .map(|candidate| (distance(&name, &candidate.to_ascii_lowercase()), candidate))
+        .map(|candidate| (distance(&wanted, &letters(candidate)), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.len().max(name.len()) / 3)
         .min()
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters must be added, removed or replaced to get from `one` to `two` (Levenshtein).
-fn distance(one: &str, two: &str) -> usize {
-    let two: Vec<char> = two.chars().collect();
-    let mut row: Vec<usize> = (0..=two.len()).collect();
-    for (at, letter) in one.chars().enumerate() {
-        let mut next = vec![at + 1];
-        for (other, pair) in two.iter().zip(row.windows(2)) {
-            let [replaced, removed] = pair else { continue };
-            let added = next.last().copied().unwrap_or(at + 1);
-            let replaced = replaced + usize::from(letter != *other);
-            next.push(replaced.min(removed + 1).min(added + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances() {
-        for (one, two, steps) in
-            [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("ab", "ba", 2)]
-        {
-            assert_eq!(distance(one, two), steps, "{one} {two}");
-            assert_eq!(distance(two, one), steps, "{two} {one}");
-        }
-    }
 
     #[test]
     fn near_means_a_third_of_the_letters() {
