@@ -18,6 +18,7 @@ mod record;
 pub(crate) mod runs;
 pub(crate) mod search;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -68,6 +69,13 @@ pub struct PodRef {
     /// `K8S_POD_UID`; empty when not told.
     #[serde(default)]
     pub uid: String,
+}
+
+/// `NAMESPACE/NAME`.
+impl fmt::Display for PodRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cni::lock;
 use conf::PciAddress;
-use ipam::{AttachmentKey, Root, StoreError};
+use ipam::{AttachmentKey, PodRef, Root, StoreError};
 use serde::Deserialize;
 
 use crate::host::Host;
@@ -25,13 +25,7 @@ pub(super) struct Users {
 #[derive(Deserialize)]
 struct Record {
     #[serde(default)]
-    pod: Option<Pod>,
-}
-
-#[derive(Deserialize)]
-struct Pod {
-    namespace: String,
-    name: String,
+    pod: Option<PodRef>,
 }
 
 impl Users {
@@ -92,17 +86,17 @@ fn read_store(host: &Host) -> Result<BTreeMap<PciAddress, User>, StoreError> {
     let Some(store) = host.store()? else { return Ok(BTreeMap::new()) };
     let (owners, records) =
         store.read(|txn| Ok::<_, StoreError>((txn.vf_owners()?, txn.attachments::<Record>()?)))?;
-    let pods: BTreeMap<AttachmentKey, Option<Pod>> = records
+    let pods: BTreeMap<AttachmentKey, Option<PodRef>> = records
         .into_iter()
         .map(|(key, record)| (key, record.ok().and_then(|record| record.pod)))
         .collect();
     Ok(owners.into_iter().map(|(vf, key)| (vf, container(&key, pods.get(&key)))).collect())
 }
 
-fn container(key: &AttachmentKey, pod: Option<&Option<Pod>>) -> User {
+fn container(key: &AttachmentKey, pod: Option<&Option<PodRef>>) -> User {
     User::Container {
         container: key.container.to_string(),
         interface: key.ifname.to_string(),
-        pod: pod.and_then(Option::as_ref).map(|pod| format!("{}/{}", pod.namespace, pod.name)),
+        pod: pod.and_then(Option::as_ref).map(ToString::to_string),
     }
 }

@@ -102,7 +102,7 @@ impl Attachment {
             container: record.key.container,
             interface: record.key.ifname,
             network: record.network,
-            pod: record.pod.map(|pod| format!("{}/{}", pod.namespace, pod.name)),
+            pod: record.pod.as_ref().map(ToString::to_string),
             netns: record.netns,
             pf: pfs.get(&record.pf).cloned(),
             pf_pci_address: record.pf,

@@ -154,7 +154,7 @@ impl Held {
             address: lease.address,
             container: lease.owner.container.clone(),
             interface: lease.owner.ifname.clone(),
-            pod: lease.pod.as_ref().map(|pod| format!("{}/{}", pod.namespace, pod.name)),
+            pod: lease.pod.as_ref().map(ToString::to_string),
             network: lease.network.clone(),
             age_seconds: now.since(lease.granted_at).as_secs(),
         }
