@@ -166,15 +166,7 @@ pub fn settle(
 
 /// Pools that are there, but break rules: their blocks stay.
 fn invalid_pools(objects: &Objects) -> BTreeSet<PoolRef> {
-    objects
-        .problems
-        .iter()
-        .filter_map(|problem| problem.object())
-        .filter_map(|object| {
-            let kind: PoolKind = object.kind.parse().ok()?;
-            Some(PoolRef { kind, name: object.name.parse().ok()? })
-        })
-        .collect()
+    objects.problems.iter().filter_map(|problem| problem.object()?.to_pool()).collect()
 }
 
 impl Standing {

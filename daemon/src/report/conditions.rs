@@ -47,8 +47,7 @@ fn about(object: &ObjectRef) -> Option<ConditionType> {
         let name: NodeName = object.name.parse().ok()?;
         return Some(ConditionType::Policy(name.to_string()));
     }
-    let pool = PoolRef { kind: object.kind.parse().ok()?, name: object.name.parse().ok()? };
-    Some(ConditionType::Pool(pool))
+    object.to_pool().map(ConditionType::Pool)
 }
 
 /// Whether something is as it should be, and why or why not.

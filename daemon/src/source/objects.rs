@@ -36,6 +36,11 @@ impl ObjectRef {
         };
         Self { kind: kind.to_owned(), name: pool.name.to_string() }
     }
+
+    /// The pool that it is; `None` when it is none, or its name is none that a pool can have.
+    pub fn to_pool(&self) -> Option<PoolRef> {
+        Some(PoolRef { kind: self.kind.parse().ok()?, name: self.name.parse().ok()? })
+    }
 }
 
 impl fmt::Display for ObjectRef {
