@@ -116,12 +116,18 @@ impl Vf {
         link_name(&format!("{PCI}/{}/iommu_group", self.address)).expect("an IOMMU group")
     }
 
+    /// Takes it from its driver.
+    #[track_caller]
+    pub fn unbind(&self) {
+        write(&format!("{PCI}/{}/driver/unbind", self.address), &self.address);
+    }
+
     /// Binds it to a driver as an admin would: driver_override, unbind, probe.
     #[track_caller]
     pub fn bind(&self, driver: &str) {
         write(&format!("{PCI}/{}/driver_override", self.address), &format!("{driver}\n"));
         if self.driver().is_some() {
-            write(&format!("{PCI}/{}/driver/unbind", self.address), &self.address);
+            self.unbind();
         }
         write("/sys/bus/pci/drivers_probe", &self.address);
         assert_eq!(self.driver().as_deref(), Some(driver), "driver of {}", self.address);

@@ -27,6 +27,28 @@ pub fn object(file: &str, yaml: &str) {
     host::put(&format!("{OBJECTS}/{file}"), yaml);
 }
 
+/// Removes a file from [`OBJECTS`].
+#[track_caller]
+pub fn remove_object(file: &str) {
+    std::fs::remove_file(format!("{OBJECTS}/{file}")).expect("remove an object");
+}
+
+/// A policy for `num_vfs` VFs of the PFs named in `pf_names` (as YAML, with ranges); `more` are further lines of its
+/// spec, indented by two.
+pub fn policy(name: &str, pf_names: &str, num_vfs: u16, more: &str) -> String {
+    format!(
+        "apiVersion: sriovnetwork.openshift.io/v1
+kind: SriovNetworkNodePolicy
+metadata: {{name: {name}}}
+spec:
+  nodeSelector: {{}}
+  resourceName: {name}
+  numVfs: {num_vfs}
+  nicSelector: {{pfNames: [{pf_names}]}}
+{more}"
+    )
+}
+
 /// A running `railhead daemon`. Dropped: killed, as by a crash.
 #[derive(Debug)]
 pub struct Daemon {
@@ -37,13 +59,7 @@ impl Daemon {
     /// Starts the daemon and waits for its socket.
     #[track_caller]
     pub fn start() -> Self {
-        Self::start_under("")
-    }
-
-    /// Starts it under another program, like `strace -f -o /tmp/log`.
-    #[track_caller]
-    pub fn start_under(line: &str) -> Self {
-        let mut running = Program::new("railhead daemon").under(line).start();
+        let mut running = Program::new("railhead daemon").start();
         // A daemon that was killed leaves its socket behind, so that to see it is not enough.
         let answers =
             || std::os::unix::net::UnixStream::connect("/run/railhead/daemon.sock").is_ok();
@@ -54,7 +70,7 @@ impl Daemon {
         Self { running }
     }
 
-    /// Its process id (that of strace, when it was started under it).
+    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.running.pid()
     }

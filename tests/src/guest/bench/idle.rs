@@ -7,7 +7,7 @@ use super::calls::{forks, writes};
 use super::vfs::seven;
 use crate::guest::host::{pf, read};
 use crate::guest::program::Program;
-use crate::guest::railhead::{Daemon, OBJECTS, object, railhead};
+use crate::guest::railhead::{Daemon, object, railhead, remove_object};
 use crate::guest::trace::Trace;
 use crate::guest::wait::wait_for;
 
@@ -32,7 +32,7 @@ pub(super) fn measure() -> Vec<Figure> {
     let lines = trace.lines();
 
     daemon.stop().ok();
-    std::fs::remove_file(format!("{OBJECTS}/seven.yaml")).expect("remove the policy");
+    remove_object("seven.yaml");
     railhead("apply").ok();
 
     let (forks, writes, wakes) = (forks(&lines).len(), writes(&lines).len(), wakes(&lines));

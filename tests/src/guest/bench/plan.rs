@@ -5,7 +5,7 @@ use super::vfs::seven;
 use super::{Figure, median, milliseconds, time};
 use crate::guest::host::pf;
 use crate::guest::program::Program;
-use crate::guest::railhead::{OBJECTS, object, railhead};
+use crate::guest::railhead::{object, railhead, remove_object};
 use crate::guest::trace::Trace;
 
 const RUNS: usize = 15;
@@ -22,7 +22,7 @@ pub(super) fn measure() -> Vec<Figure> {
     let lines = trace.lines();
     // The first execve is strace's own, of railhead.
     let (forks, writes) = (forks(&lines).len() - 1, writes(&lines).len());
-    std::fs::remove_file(format!("{OBJECTS}/seven.yaml")).expect("remove the policy");
+    remove_object("seven.yaml");
     railhead("apply").ok();
     vec![
         Figure {

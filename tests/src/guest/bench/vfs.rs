@@ -6,26 +6,14 @@ use std::time::Instant;
 use super::{Figure, median, milliseconds, time};
 use crate::guest::host::{Pf, link, pf};
 use crate::guest::program::run;
-use crate::guest::railhead::{OBJECTS, object, railhead};
+use crate::guest::railhead::{object, policy, railhead, remove_object};
 use crate::guest::wait::wait_for;
 
 const RUNS: usize = 3;
 
 /// A policy that asks for all VFs of a PF.
 pub(super) fn seven(pf: &Pf) -> String {
-    format!(
-        "apiVersion: sriovnetwork.openshift.io/v1
-kind: SriovNetworkNodePolicy
-metadata: {{ name: seven }}
-spec:
-  resourceName: seven
-  nodeSelector: {{}}
-  numVfs: 7
-  nicSelector: {{ pfNames: [{}] }}
-  deviceType: netdevice
-",
-        pf.name
-    )
+    policy("seven", &pf.name, 7, "  deviceType: netdevice\n")
 }
 
 pub(super) fn measure() -> Vec<Figure> {
@@ -44,7 +32,7 @@ pub(super) fn measure() -> Vec<Figure> {
         object("seven.yaml", &seven(&pf));
         ours.push(time("railhead apply"));
         assert_eq!(pf.num_vfs(), 7);
-        fs::remove_file(format!("{OBJECTS}/seven.yaml")).expect("remove the policy");
+        remove_object("seven.yaml");
         railhead("apply").ok();
         assert_eq!(pf.num_vfs(), 0);
     }

@@ -6,7 +6,7 @@
 use crate::guest::Test;
 use crate::guest::host::{Pf, Vf, link};
 use crate::guest::program::Output;
-use crate::guest::railhead::{OBJECTS, object, railhead, settings};
+use crate::guest::railhead::{object, policy, railhead, remove_object, settings};
 use crate::guest::wait::wait_for;
 
 mod crash;
@@ -18,27 +18,15 @@ mod users;
 pub(super) const TESTS: &[&[Test]] =
     &[policy::TESTS, users::TESTS, drift::TESTS, service::TESTS, crash::TESTS];
 
-/// Puts a policy for `num_vfs` VFs of the PFs named in `pf_names` (as YAML, with ranges) in force; `more` are
-/// further lines of its spec, indented by two.
+/// Puts a [`policy`] in force.
 fn put_policy(name: &str, pf_names: &str, num_vfs: u16, more: &str) {
     settings("nodeName: node-a\n");
-    let yaml = format!(
-        "apiVersion: sriovnetwork.openshift.io/v1
-kind: SriovNetworkNodePolicy
-metadata: {{name: {name}}}
-spec:
-  nodeSelector: {{}}
-  resourceName: {name}
-  numVfs: {num_vfs}
-  nicSelector: {{pfNames: [{pf_names}]}}
-{more}"
-    );
-    object(&format!("{name}.yaml"), &yaml);
+    object(&format!("{name}.yaml"), &policy(name, pf_names, num_vfs, more));
 }
 
 /// Takes a policy away.
 fn drop_policy(name: &str) {
-    std::fs::remove_file(format!("{OBJECTS}/{name}.yaml")).expect("remove the policy");
+    remove_object(&format!("{name}.yaml"));
 }
 
 /// Takes a policy away and brings the host to that.

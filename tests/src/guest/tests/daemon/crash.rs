@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{assert_in_force, drivers, put_policy, undo};
+use super::{assert_in_force, drivers, drop_policy, put_policy, undo};
 use crate::guest::Test;
 use crate::guest::host::pf;
 use crate::guest::program::Program;
@@ -36,7 +36,7 @@ fn a_killed_apply_is_finished() {
         railhead("apply").ok();
         assert_in_force();
         assert_eq!(drivers(&pf(0)), ["igbvf", "vfio-pci"], "{moment} ms");
-        std::fs::remove_file("/etc/railhead/objects/vms.yaml").expect("remove a policy");
+        drop_policy("vms");
         undo("net");
         assert_eq!(pf(0).num_vfs(), 0, "{moment} ms");
     }
@@ -46,7 +46,7 @@ fn a_killed_apply_can_be_undone() {
     for moment in MOMENTS {
         put();
         killed_after(moment);
-        std::fs::remove_file("/etc/railhead/objects/vms.yaml").expect("remove a policy");
+        drop_policy("vms");
         undo("net");
         let pf = pf(0);
         assert_eq!(pf.num_vfs(), 0, "{moment} ms");

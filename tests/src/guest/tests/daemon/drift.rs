@@ -2,7 +2,7 @@
 
 use super::{admin_mac, drivers, drop_and_wait, is_up, mtu, own_mac, put_policy};
 use crate::guest::Test;
-use crate::guest::host::{Pf, pf, write};
+use crate::guest::host::{Pf, pf};
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
 use crate::guest::railhead::Daemon;
@@ -30,7 +30,7 @@ fn is_repaired() {
     let mac = admin_mac(&pf.vfs()[1]);
 
     let vf = pf.vfs().remove(1);
-    write(&format!("/sys/bus/pci/devices/{}/driver/unbind", vf.address), &vf.address);
+    vf.unbind();
     wait_for("the VF's driver", || (drivers(&pf) == ["igbvf", "igbvf"]).then_some(()));
     assert_eq!((admin_mac(&vf), own_mac(&vf)), (mac.clone(), mac.clone()));
 
@@ -59,7 +59,7 @@ fn a_pod_may_do_what_it_likes() {
     pod.run(&format!("ip link set {netdev} mtu 1400 up")).ok();
     // Something else that has to be repaired, so that the daemon has looked for sure.
     let vf = &pf.vfs()[1];
-    write(&format!("/sys/bus/pci/devices/{}/driver/unbind", vf.address), &vf.address);
+    vf.unbind();
     vf.wait_for_netdev();
     assert_eq!(pod.link(&netdev)["mtu"], 1400);
     drop(pod);

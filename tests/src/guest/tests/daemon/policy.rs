@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::{admin_mac, assert_in_force, drivers, is_up, mtu, own_mac, put_policy, undo};
+use super::{admin_mac, assert_in_force, drivers, drop_policy, is_up, mtu, own_mac, put_policy, undo};
 use crate::guest::Test;
 use crate::guest::host::{pf, read};
 use crate::guest::program::run;
-use crate::guest::railhead::{object, railhead};
+use crate::guest::railhead::{object, railhead, remove_object};
 use crate::guest::trace::Trace;
 
 pub(super) const TESTS: &[Test] = &[
@@ -82,7 +82,7 @@ fn one_vf_changes() {
     railhead("apply").ok();
     assert_eq!(drivers(&pf), ["igbvf", "igbvf", "vfio-pci"]);
     assert_eq!(indices(), before[..2], "the same network interfaces as before");
-    std::fs::remove_file("/etc/railhead/objects/vms.yaml").expect("remove a policy");
+    drop_policy("vms");
     undo("net");
 }
 
@@ -128,11 +128,11 @@ fn a_bad_policy_stops_no_other() {
     assert!(applied.stderr.contains("broken.yaml:1:7"), "{applied}");
     assert_eq!((pf(0).num_vfs(), pf(1).num_vfs()), (0, 1));
     // What cannot be read may hold a policy: nothing is taken away before it can be.
-    std::fs::remove_file("/etc/railhead/objects/good.yaml").expect("remove a policy");
+    drop_policy("good");
     railhead("apply").failed_with(1);
     assert_eq!(pf(1).num_vfs(), 1);
     for file in ["bad.yaml", "broken.yaml"] {
-        std::fs::remove_file(format!("/etc/railhead/objects/{file}")).expect("remove a file");
+        remove_object(file);
     }
     railhead("apply").ok();
     assert_eq!(pf(1).num_vfs(), 0);
@@ -154,7 +154,7 @@ fn planning_writes_nothing() {
         })
         .collect();
     assert_eq!(writes, Vec::<String>::new());
-    std::fs::remove_file("/etc/railhead/objects/net.yaml").expect("remove a policy");
+    drop_policy("net");
 }
 
 fn externally_managed() {

@@ -7,7 +7,7 @@ use super::{drop_and_wait, put_policy};
 use crate::guest::Test;
 use crate::guest::host::{pf, put};
 use crate::guest::program::{Program, run};
-use crate::guest::railhead::{Daemon, railhead};
+use crate::guest::railhead::{Daemon, policy, railhead};
 use crate::guest::trace::Trace;
 use crate::guest::wait::wait_for;
 
@@ -21,18 +21,7 @@ pub(super) const TESTS: &[Test] = &[
 
 fn apply_goes_through_the_daemon() {
     let daemon = Daemon::start();
-    put(
-        "/root/set/net.yaml",
-        "apiVersion: sriovnetwork.openshift.io/v1
-kind: SriovNetworkNodePolicy
-metadata: {name: net}
-spec:
-  nodeSelector: {}
-  resourceName: net
-  numVfs: 2
-  nicSelector: {pfNames: [enp1s0]}
-",
-    );
+    put("/root/set/net.yaml", &policy("net", "enp1s0", 2, ""));
     let applied = railhead("apply -f /root/set").ok();
     assert!(applied.stdout.contains("in force"), "{applied}");
     assert_eq!(pf(0).num_vfs(), 2);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{drivers, put_policy, undo};
+use super::{drivers, drop_policy, put_policy, undo};
 use crate::guest::Test;
 use crate::guest::cni::Call;
 use crate::guest::host::pf;
@@ -69,7 +69,7 @@ fn foreign_vfs_in_use() {
     let refused = railhead("apply").failed_with(1);
     assert!(refused.stdout.contains("somebody else made 2 VFs and 3 are wished"), "{refused}");
     assert_eq!((pf.num_vfs(), pod.links()), (2, vec![netdev]));
-    std::fs::remove_file("/etc/railhead/objects/net.yaml").expect("remove a policy");
+    drop_policy("net");
     drop(pod);
     railhead("apply").ok();
     assert_eq!(pf.num_vfs(), 2);

@@ -55,10 +55,7 @@ fn a_tap_of_the_same_name_is_left_alone(bed: &Bed) {
 
 fn a_vf_without_driver_is_refused(bed: &Bed) {
     let vf = &bed.vfs[0];
-    crate::guest::host::write(
-        &format!("/sys/bus/pci/devices/{}/driver/unbind", vf.address),
-        &vf.address,
-    );
+    vf.unbind();
     let before = VfState::of(vf);
     let pod = Pod::new("pod1");
     let error =
