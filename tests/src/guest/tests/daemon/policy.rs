@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{admin_mac, assert_in_force, drivers, drop_policy, is_up, mtu, own_mac, put_policy, undo};
+use super::{
+    admin_mac, assert_in_force, drivers, drop_policy, is_up, mtu, own_mac, put_policy, undo,
+};
 use crate::guest::Test;
 use crate::guest::host::{pf, read};
 use crate::guest::program::run;
