@@ -115,6 +115,11 @@ impl Sysfs {
         read::function(&self.directory(address), address)
     }
 
+    /// The driver bound to a function; `None` when it has none, or when there is no such function.
+    pub fn driver(&self, function: PciAddress) -> Result<Option<DriverName>, Error> {
+        read::linked(&self.directory(function).join("driver"))
+    }
+
     /// The functions with an SR-IOV capability, in order of address, without
     /// [`Function::driver_override`], so that one that is stuck does not hold up all; what cannot
     /// be read is its own error and does not hide the others.

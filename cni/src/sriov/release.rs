@@ -152,12 +152,12 @@ fn give_vf_back(
 /// Whether the VF still has the driver that made its netdev. Where somebody bound another one
 /// meanwhile, the netdev is gone, and there is nothing of it to put right.
 fn has_link(host: &Host, log: &Log, record: &Record, failures: &mut Failures) -> bool {
-    let function = failures.note(host.sysfs.function_while_stuck(record.vf)).flatten();
-    let driver = function.and_then(|function| function.driver);
-    if driver.as_ref() != Some(&record.driver) {
+    let driver = failures.note(host.sysfs.driver(record.vf)).flatten();
+    let same = driver.as_ref() == Some(&record.driver);
+    if !same {
         log.warning(&format_args!("VF {} is not bound to {} any more", record.vf, record.driver));
     }
-    driver.as_ref() == Some(&record.driver)
+    same
 }
 
 /// All is right: frees the VF and the addresses, and forgets the attachment.

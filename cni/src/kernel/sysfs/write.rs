@@ -99,10 +99,6 @@ impl Sysfs {
         let path = self.root.join("bus/pci/drivers_probe");
         written(writer, &path, &function.to_string(), "probe", function.to_string(), |_| "")
     }
-
-    fn driver(&self, function: PciAddress) -> Result<Option<DriverName>, Error> {
-        read::linked(&self.directory(function).join("driver"))
-    }
 }
 
 /// Writes through the child, and tells of a failure in the words of the verb; `advice` says what
