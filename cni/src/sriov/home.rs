@@ -90,8 +90,7 @@ impl Homecoming<'_> {
         let container = [Some(self.record.netns.as_path()), self.netns]
             .into_iter()
             .flatten()
-            .filter_map(|path| Netns::open(path).ok())
-            .find(|netns| netns.cookie().is_ok_and(|cookie| cookie == self.record.netns_cookie));
+            .find_map(|path| Netns::at(path, self.record.netns_cookie));
         if let Some(netns) = container {
             let mut there = Route::open_in(&netns)?;
             let Record { key, vf, .. } = self.record;

@@ -215,10 +215,8 @@ fn release_leases(txn: &mut WriteTxn<'_>, record: &Record) -> Result<(), Error> 
 
 fn call_foreign(record: &Record, memory: &ForeignIpam) -> Result<(), Error> {
     // A path that leads to another namespace by now must not be handed on.
-    let same = Netns::open(&record.netns)
-        .and_then(|netns| netns.cookie())
-        .is_ok_and(|cookie| cookie == record.netns_cookie);
-    addresses::give_back(memory, &record.key, same.then_some(record.netns.as_path()))
+    let netns = Netns::at(&record.netns, record.netns_cookie);
+    addresses::give_back(memory, &record.key, netns.map(|_same| record.netns.as_path()))
 }
 
 /// A DEL for what is not recorded: never added, released already, or from before the last boot.

@@ -1,4 +1,4 @@
-//! Finding a namespace whose path is gone.
+//! Finding a namespace whose path is gone, or leads to another one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,6 +9,12 @@ use super::Netns;
 use crate::kernel::Error;
 
 impl Netns {
+    /// The namespace bound to `path`, if it is still the one with this cookie.
+    pub fn at(path: &Path, cookie: u64) -> Option<Self> {
+        let netns = Self::open(path).ok()?;
+        netns.cookie().is_ok_and(|found| found == cookie).then_some(netns)
+    }
+
     /// The namespace with this cookie, among those that have a name in `/run/netns` or a process;
     /// `None` when it is none of them. One that only an open file keeps alive is not found.
     ///
@@ -57,5 +63,15 @@ mod tests {
         let found = Netns::by_cookie(own.cookie().unwrap()).unwrap().unwrap();
         assert!(found.is_same(&own).unwrap());
         assert!(Netns::by_cookie(u64::MAX).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_path_that_leads_elsewhere_by_now_is_not_followed() {
+        let path = Path::new("/proc/thread-self/ns/net");
+        let cookie = Netns::current().unwrap().cookie().unwrap();
+        assert!(Netns::at(path, cookie).is_some());
+        assert!(Netns::at(path, cookie + 1).is_none());
+        assert!(Netns::at(Path::new("/proc/self/ns/mnt"), cookie).is_none());
+        assert!(Netns::at(Path::new("/nowhere"), cookie).is_none());
     }
 }
