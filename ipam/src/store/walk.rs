@@ -71,7 +71,9 @@ impl Walk<'_> {
     fn tree(&mut self, tree: &Tree, kind: Kind) -> Result<(), Unsound> {
         (self.read, self.entries, self.last_key) = (0, 0, None);
         match tree.root {
-            Some(_) if tree.depth > DEEPEST => return Err(damaged("a tree is too deep")),
+            Some(_) if !(1..=DEEPEST).contains(&tree.depth) => {
+                return Err(damaged(format!("a tree claims {} levels", tree.depth)));
+            }
             Some(root) => self.page(root, tree.depth, kind)?,
             None => {}
         }

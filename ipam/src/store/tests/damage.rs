@@ -107,6 +107,18 @@ fn zeroed_pages_are_set_aside() {
 }
 
 #[test]
+fn a_tree_of_impossible_depth_is_set_aside() {
+    for depth in [0_u16, 33] {
+        let scratch = with_leases(100);
+        // `md_depth` of the tree of records, in both meta pages.
+        for meta in [0, PAGE] {
+            file(&scratch).write_all_at(&depth.to_ne_bytes(), meta + 94).unwrap();
+        }
+        assert_told(&scratch, &format!("a tree claims {depth} levels"));
+    }
+}
+
+#[test]
 fn a_damaged_store_is_set_aside_beside_an_earlier_one() {
     let scratch = with_leases(1);
     for number in 1..=2 {
