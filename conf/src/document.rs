@@ -14,7 +14,7 @@ use crate::{Violation, Violations};
 mod near;
 mod path;
 
-pub(crate) use near::nearest;
+pub(crate) use near::{hint, nearest, unknown_field};
 pub(crate) use path::{FieldPath, child};
 
 /// That many wrong types, and that many unknown fields, are told of one document: looking for the
@@ -95,7 +95,7 @@ where
 }
 
 fn warnings(unknown: &[FieldPath], at: &str, known: &[&str]) -> Vec<Violation> {
-    let told = unknown.iter().take(TOLD).map(|path| near::unknown_field(path, at, known));
+    let told = unknown.iter().take(TOLD).map(|path| unknown_field(path, at, known));
     let more = unknown.len().saturating_sub(TOLD);
     let more = (more > 0).then(|| {
         Violation::new(at, "", format!("{more} more unknown fields; these were the first"))

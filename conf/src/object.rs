@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::document::nearest;
+use crate::document::{FieldPath, unknown_field};
 use crate::policy::Policy;
 use crate::pool::{CidrPool, IpPool};
 use crate::violation::quoted;
@@ -78,7 +78,9 @@ pub fn read(document: Value) -> Read {
     let kind_name = text(&fields, "kind", &mut broken);
     let (metadata, name_violations) = metadata::read(fields.remove("metadata"));
     broken.0.extend(name_violations.0);
-    let mut warnings: Vec<_> = fields.keys().filter_map(|key| unknown_field(key)).collect();
+    let unknown = fields.keys().filter(|key| !ENVELOPE.contains(&key.as_str()));
+    let mut warnings: Vec<_> =
+        unknown.map(|key| unknown_field(&FieldPath::default().key(key), "", ENVELOPE)).collect();
 
     let known = (!api_version.is_empty() && !kind_name.is_empty())
         .then(|| kind::find(&api_version, &kind_name));
@@ -125,17 +127,6 @@ fn text(fields: &Map<String, Value>, field: &str, broken: &mut Violations) -> St
             String::new()
         }
     }
-}
-
-fn unknown_field(key: &str) -> Option<Violation> {
-    if ENVELOPE.contains(&key) {
-        return None;
-    }
-    let rule = match nearest(key, ENVELOPE.iter().copied()) {
-        Some(field) => format!("unknown field; did you mean {field}?"),
-        None => "unknown field".to_owned(),
-    };
-    Some(Violation::new(crate::document::child("", key), "", rule))
 }
 
 /// The object of `kind` with this name and spec.

@@ -6,11 +6,16 @@ use crate::spelling::distance;
 
 /// The warning about the unknown field at `path` below `at`.
 pub(crate) fn unknown_field(path: &FieldPath, at: &str, known: &[&str]) -> Violation {
-    let rule = match meant(path, at, known) {
-        Some(field) => format!("unknown field; did you mean {field}?"),
-        None => "unknown field".to_owned(),
-    };
+    let rule = hint("unknown field", meant(path, at, known).as_deref());
     Violation::new(path.display(at), "", rule)
+}
+
+/// `rule`, and what was probably meant.
+pub(crate) fn hint(rule: &str, meant: Option<&str>) -> String {
+    match meant {
+        Some(meant) => format!("{rule}; did you mean {meant}?"),
+        None => rule.to_owned(),
+    }
 }
 
 /// The known field that is spelled most alike in the same object; else one of the same name

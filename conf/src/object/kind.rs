@@ -1,7 +1,7 @@
 //! The kinds that railhead knows.
 
 use crate::Violation;
-use crate::document::nearest;
+use crate::document::{hint, nearest};
 use crate::violation::quoted;
 
 /// A known kind.
@@ -88,11 +88,4 @@ pub(super) fn find(api_version: &str, kind: &str) -> Result<Kind, Violation> {
         );
         Violation::new("kind", quoted(kind), rule)
     })
-}
-
-fn hint(rule: &str, meant: Option<&str>) -> String {
-    match meant {
-        Some(meant) => format!("{rule}; did you mean {meant}?"),
-        None => rule.to_owned(),
-    }
 }
