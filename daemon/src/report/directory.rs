@@ -46,11 +46,7 @@ impl Report for Directory {
             .map_err(std::io::Error::other)
             .map_err(FileError::at("encode", &path))?;
         bytes.push(b'\n');
-        if durable::read_optional(&path)?.as_deref() == Some(bytes.as_slice()) {
-            return Ok(false);
-        }
-        durable::write_atomically(&path, &bytes)?;
-        Ok(true)
+        Ok(durable::write_if_changed(&path, &bytes)?)
     }
 }
 

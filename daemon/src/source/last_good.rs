@@ -99,11 +99,7 @@ pub fn save(root: &Root, objects: &Objects) -> Result<bool, LastGoodError> {
     let damaged = |source| LastGoodError::Damaged { path: path.clone(), source };
     let mut bytes = serde_json::to_vec_pretty(&stored).map_err(damaged)?;
     bytes.push(b'\n');
-    if durable::read_optional(&path)?.as_deref() == Some(bytes.as_slice()) {
-        return Ok(false);
-    }
-    durable::write_atomically(&path, &bytes)?;
-    Ok(true)
+    Ok(durable::write_if_changed(&path, &bytes)?)
 }
 
 impl StoredObject {
