@@ -149,6 +149,16 @@ pub fn complain(what: &dyn std::fmt::Display) {
     complain_to(io::stderr(), what).ok();
 }
 
+/// Tells what is surely not meant, and what is wrong.
+fn complain_of(notices: &[impl std::fmt::Display], problems: &[impl std::fmt::Display]) {
+    for notice in notices {
+        complain(&format_args!("warning: {notice}"));
+    }
+    for problem in problems {
+        complain(problem);
+    }
+}
+
 fn complain_to(mut to: impl Write, what: &dyn std::fmt::Display) -> io::Result<()> {
     writeln!(to, "railhead: {}", Printable(what))
 }

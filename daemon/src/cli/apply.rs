@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
-use super::{Context, Exit, Outcome, complain};
+use super::{Context, Exit, Outcome, complain, complain_of};
 use crate::apply::{Deadlines, Event, Stop};
 use crate::host::Host;
-use crate::printable::Printable;
 use crate::reconcile::{self, reconcile};
 use crate::service::client::Client;
 use crate::service::lock::{HostLock, HostLockError};
@@ -56,12 +55,7 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
         Err(error) => return Err(error.into()),
     };
     context.out.show(&outcome)?;
-    for notice in &outcome.notices {
-        complain(&format_args!("warning: {}", Printable(notice)));
-    }
-    for problem in &outcome.problems {
-        complain(&Printable(problem));
-    }
+    complain_of(&outcome.notices, &outcome.problems);
     Ok(if outcome.is_success() { Exit::Done } else { Exit::Failed })
 }
 

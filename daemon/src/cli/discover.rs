@@ -2,7 +2,6 @@
 
 use super::{Context, Exit, Outcome, complain};
 use crate::observe::observe;
-use crate::printable::Printable;
 use crate::view::discover::Discovery;
 
 /// Show the NICs that can make VFs, and their VFs
@@ -20,7 +19,7 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let snapshot = observe(&context.host)?;
     context.out.show(&Discovery::of(&snapshot))?;
     for (address, why) in &snapshot.unreadable {
-        complain(&format_args!("look at {address}: {}", Printable(why)));
+        complain(&format_args!("look at {address}: {why}"));
     }
     Ok(if snapshot.unreadable.is_empty() { Exit::Done } else { Exit::Failed })
 }

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Context, Exit, Outcome, complain};
+use super::{Context, Exit, Outcome, complain, complain_of};
 use crate::plan::{Blocked, Plan};
-use crate::printable::Printable;
 use crate::situation::{Situation, Written};
 use crate::source::{Files, Objects};
 use crate::view::Planned;
@@ -38,7 +37,7 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     let plan = situation.plan();
     let all_usable = situation.objects.problems.is_empty();
     context.out.show(&Planned { plan: &plan, all_usable })?;
-    tell(&situation.objects);
+    complain_of(&situation.objects.notices, &situation.objects.problems);
     for warning in &situation.loaded.warnings {
         complain(&format_args!("warning: {warning}"));
     }
@@ -46,16 +45,6 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
         complain(damaged);
     }
     Ok(exit(args, &situation.objects, &plan))
-}
-
-/// Tells what is wrong with the objects.
-pub(super) fn tell(objects: &Objects) {
-    for notice in &objects.notices {
-        complain(&format_args!("warning: {}", Printable(notice)));
-    }
-    for problem in &objects.problems {
-        complain(&Printable(problem));
-    }
 }
 
 fn exit(args: &Args, objects: &Objects, plan: &Plan) -> Exit {

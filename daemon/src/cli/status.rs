@@ -1,6 +1,6 @@
 //! `railhead status`: whether the host is as the objects want it.
 
-use super::{Context, Exit, Outcome, complain};
+use super::{Context, Exit, Outcome, complain, complain_of};
 use crate::service::client::Client;
 use crate::situation::{Situation, Written};
 use crate::view::status::Status;
@@ -26,7 +26,7 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     };
     let status = Status::of(&situation, &plan, daemon.as_ref());
     context.out.show(&status)?;
-    super::plan::tell(&situation.objects);
+    complain_of(&situation.objects.notices, &situation.objects.problems);
     for damaged in &situation.damaged {
         complain(damaged);
     }
