@@ -173,6 +173,11 @@ impl Pf {
     }
 }
 
+/// The first 13 characters of a container's id, as `crictl` shows it.
+pub(crate) fn short(container: &str) -> String {
+    container.chars().take(13).collect()
+}
+
 impl fmt::Display for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -180,8 +185,7 @@ impl fmt::Display for User {
                 write!(f, "pod {pod} ({interface})")
             }
             Self::Container { container, interface, .. } => {
-                let short: String = container.chars().take(13).collect();
-                write!(f, "container {short} ({interface})")
+                write!(f, "container {} ({interface})", short(container))
             }
             Self::Verb { holder } => write!(f, "{holder}, which works on it"),
             Self::OtherNamespace => f.write_str("another network namespace"),

@@ -38,10 +38,5 @@ pub fn age(span: std::time::Duration) -> String {
     }
 }
 
-/// The first 13 characters of a container's id, as `crictl` shows it.
-fn short(container: &str) -> String {
-    container.chars().take(13).collect()
-}
-
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,8 @@ use conf::{ContainerId, IfName, NetworkName, PciAddress};
 use ipam::{AttachmentKey, BootTime, Lease};
 use serde::Serialize;
 
-use super::{Cell, Table, Tone, View, age, short};
+use super::{Cell, Table, Tone, View, age};
+use crate::snapshot::short;
 
 /// Every attachment, by container and interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

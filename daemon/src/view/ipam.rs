@@ -13,6 +13,7 @@ use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 use super::{Cell, Table, Tone, View, age};
+use crate::snapshot::short;
 
 /// Blocks and leases, by pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -185,7 +186,7 @@ impl View for Addresses {
             leases.row([
                 Cell::new(&held.pool),
                 Cell::new(held.address),
-                Cell::new(super::short(held.container.as_str())),
+                Cell::new(short(held.container.as_str())),
                 Cell::new(&held.interface),
                 Cell::maybe(held.pod.as_ref()),
                 Cell::new(&held.network),
