@@ -150,6 +150,13 @@ pub(crate) fn is_label_value(value: &str) -> bool {
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
+/// Whether `text` can be the name or an altname of a netdev: up to 127 characters (ALTIFNAMSIZ), of
+/// which the kernel takes no blanks and slashes.
+pub(crate) fn is_altname(text: &str) -> bool {
+    let plain = |c: char| !c.is_whitespace() && !c.is_control() && c != '/';
+    (1..=127).contains(&text.len()) && text.chars().all(plain)
+}
+
 /// `^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$`, the CNI spec's rule for container ids and network names.
 fn cni_word(text: &str) -> bool {
     text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::name::{is_label_key, is_label_value};
+use crate::name::{is_altname, is_label_key, is_label_value};
 use crate::violation::quoted;
 use crate::{NodeName, ParseError, PciAddress, Violation, Violations};
 
@@ -155,11 +155,8 @@ fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
     }
     let standalone = spec.standalone.and_then(|spec| standalone(&spec, &mut broken));
     for (at, entry) in spec.guard.allow.iter().enumerate() {
-        // Altnames have up to 127 characters (ALTIFNAMSIZ); the kernel takes no blanks.
-        let named = (1..=127).contains(&entry.len())
-            && !entry.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/');
         broken.require(
-            named,
+            is_altname(entry),
             format!("guard.allow[{at}]"),
             quoted(entry),
             "must be the name or the PCI address of a PF",

@@ -5,6 +5,7 @@
 
 use super::spec::{NicSelectorSpec, PolicySpec};
 use super::{DeviceType, EswitchMode, LinkType, NicSelector, PfSelector, Policy, Priority};
+use crate::name::is_altname;
 use crate::violation::quoted;
 use crate::{Mtu, ParseError, VfRange, Violation, Violations};
 
@@ -138,9 +139,7 @@ fn pf_selector(text: &str, num_vfs: Option<u16>) -> Result<PfSelector, ParseErro
         Some(_) => return Err(ParseError::new("must hold one '#' at most")),
         None => (text, None),
     };
-    // Altnames have up to 127 characters (ALTIFNAMSIZ); the kernel takes no blanks and slashes.
-    let plain = |c: char| !c.is_whitespace() && !c.is_control() && c != '/';
-    if name.is_empty() || name.len() > 127 || !name.chars().all(plain) {
+    if !is_altname(name) {
         return Err(ParseError::new(
             "must be the name of a PF, or NAME#FIRST-LAST for some of its VFs",
         ));
