@@ -49,6 +49,7 @@ macro_rules! text {
         serde_by_text!($name);
     };
 }
+pub(crate) use text;
 
 text!(
     /// A network interface's name, as the kernel accepts it (`dev_valid_name`, net/core/dev.c).

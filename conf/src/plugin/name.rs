@@ -3,41 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::name::text;
 use crate::{ParseError, serde_by_text};
 
-/// The name of a plugin's executable, looked for in CNI_PATH: never a path of its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PluginName(String);
-
-impl PluginName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for PluginName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for PluginName {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
+text!(
+    /// The name of a plugin's executable, looked for in CNI_PATH: never a path of its own.
+    PluginName,
+    |text| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if text.is_empty() || text.len() > 255 || text.starts_with('.') || !text.bytes().all(plain)
-        {
-            return Err(ParseError::new(
-                "must be the name of a plugin: letters, digits, '-', '_' and '.', no path",
-            ));
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-serde_by_text!(PluginName);
+        (1..=255).contains(&text.len()) && !text.starts_with('.') && text.bytes().all(plain)
+    },
+    "must be the name of a plugin: letters, digits, '-', '_' and '.', no path"
+);
 
 #[cfg(test)]
 mod tests {
