@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::document::{FieldPath, unknown_field};
 use crate::policy::Policy;
 use crate::pool::{CidrPool, IpPool};
-use crate::violation::quoted;
+use crate::violation::{REQUIRED, quoted};
 use crate::{Violation, Violations, document, policy, pool};
 
 mod kind;
@@ -119,7 +119,7 @@ fn text(fields: &Map<String, Value>, field: &str, broken: &mut Violations) -> St
     match fields.get(field) {
         Some(Value::String(text)) if !text.is_empty() => text.clone(),
         None | Some(Value::Null | Value::String(_)) => {
-            broken.push(Violation::new(field, "", "must be given"));
+            broken.push(Violation::new(field, "", REQUIRED));
             String::new()
         }
         Some(other) => {

@@ -184,10 +184,7 @@ fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
 fn standalone(spec: &StandaloneSpec, broken: &mut Violations) -> Option<Standalone> {
     let mut number = |key: &str, number: Option<i64>, least: u32| {
         let path = format!("standalone.{key}");
-        let Some(number) = number else {
-            broken.push(Violation::new(path, "", "must be given"));
-            return None;
-        };
+        let number = broken.given(number, &path)?;
         let fits = u32::try_from(number).ok().filter(|number| *number >= least);
         let rule = || ParseError::new(format!("must be between {least} and {}", u32::MAX));
         broken.keep(fits.ok_or_else(rule), path, number)

@@ -64,6 +64,11 @@ impl Violations {
         self.keep(text.parse(), path, quoted(text))
     }
 
+    /// What is given at `path`; else `None` and a violation.
+    pub(crate) fn given<T>(&mut self, value: Option<T>, path: &str) -> Option<T> {
+        self.keep(value.ok_or_else(|| ParseError::new(REQUIRED)), path, "")
+    }
+
     /// What was made of `value` at `path`; else `None` and a violation.
     pub(crate) fn keep<T>(
         &mut self,
@@ -99,6 +104,9 @@ impl fmt::Display for Violations {
 }
 
 impl std::error::Error for Violations {}
+
+/// The rule of a field that must be there.
+pub(crate) const REQUIRED: &str = "must be given";
 
 /// The most characters of a value that a message repeats.
 const SHOWN: usize = 120;

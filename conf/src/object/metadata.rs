@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::name::{SUBDOMAIN_RULE, is_subdomain};
-use crate::violation::{quoted, shown};
+use crate::violation::{REQUIRED, quoted, shown};
 use crate::{Violation, Violations};
 
 /// The metadata of an object.
@@ -35,7 +35,7 @@ pub(super) fn read(metadata: Option<Value>) -> (Metadata, Violations) {
             if valid { name.clone() } else { String::new() }
         }
         None | Some(Value::Null) => {
-            broken.push(Violation::new("metadata.name", "", "must be given"));
+            broken.push(Violation::new("metadata.name", "", REQUIRED));
             String::new()
         }
         Some(other) => {

@@ -6,11 +6,8 @@
 use super::spec::{NicSelectorSpec, PolicySpec};
 use super::{DeviceType, EswitchMode, LinkType, NicSelector, PfSelector, Policy, Priority};
 use crate::name::is_altname;
-use crate::violation::quoted;
+use crate::violation::{REQUIRED, quoted};
 use crate::{Mtu, ParseError, VfRange, Violation, Violations};
-
-/// The rule of a field that must be there.
-const REQUIRED: &str = "must be given";
 
 /// What is said of a field that asks for something railhead cannot do.
 const UNSUPPORTED: &str = "is not supported yet";
@@ -19,18 +16,15 @@ const UNSUPPORTED: &str = "is not supported yet";
 pub(crate) fn check(name: &str, spec: &PolicySpec) -> Result<Policy, Violations> {
     let mut broken = Violations::default();
     let num_vfs = num_vfs(spec.num_vfs, &mut broken);
-    let resource = match &spec.resource_name {
-        Some(text) => broken.parse("spec.resourceName", text),
-        None => missing("spec.resourceName", REQUIRED, &mut broken),
-    };
-    let node_selector = match &spec.node_selector {
-        Some(labels) => Some(labels.clone()),
-        None => missing("spec.nodeSelector", "must be given; {} selects every node", &mut broken),
-    };
-    let nic = match &spec.nic_selector {
-        Some(selector) => Some(nic_selector(selector, num_vfs, &mut broken)),
-        None => missing("spec.nicSelector", REQUIRED, &mut broken),
-    };
+    let resource = broken
+        .given(spec.resource_name.as_deref(), "spec.resourceName")
+        .and_then(|text| broken.parse("spec.resourceName", text));
+    let absent = || ParseError::new("must be given; {} selects every node");
+    let labels = spec.node_selector.clone().ok_or_else(absent);
+    let node_selector = broken.keep(labels, "spec.nodeSelector", "");
+    let nic = broken
+        .given(spec.nic_selector.as_ref(), "spec.nicSelector")
+        .map(|selector| nic_selector(selector, num_vfs, &mut broken));
     let priority = match spec.priority {
         Some(number) => broken.keep(Priority::try_from(number), "spec.priority", number),
         None => Some(Priority::default()),
@@ -66,15 +60,8 @@ pub(crate) fn check(name: &str, spec: &PolicySpec) -> Result<Policy, Violations>
     })
 }
 
-fn missing<T>(path: &str, rule: &str, broken: &mut Violations) -> Option<T> {
-    broken.push(Violation::new(path, "", rule));
-    None
-}
-
 fn num_vfs(number: Option<i64>, broken: &mut Violations) -> Option<u16> {
-    let Some(number) = number else {
-        return missing("spec.numVfs", REQUIRED, broken);
-    };
+    let number = broken.given(number, "spec.numVfs")?;
     // TotalVFs is a 16 bit register (PCIe SR-IOV 9.3.3.5).
     let fits =
         u16::try_from(number).ok().ok_or_else(|| ParseError::new("must be between 0 and 65535"));

@@ -6,20 +6,16 @@ use ipnetwork::IpNetwork;
 
 use super::spec::{CidrPoolSpec, StaticAllocationSpec};
 use super::{CidrPool, StaticAllocation, rules, selector};
+use crate::Violations;
 use crate::violation::quoted;
-use crate::{Violation, Violations};
 
 /// Checks the pool `name`.
 pub(crate) fn check(name: &str, spec: &CidrPoolSpec) -> Result<CidrPool, Violations> {
     let mut broken = Violations::default();
     let name = rules::name(name, &mut broken);
-    let cidr = match &spec.cidr {
-        Some(text) => network("spec.cidr", text, &mut broken),
-        None => {
-            broken.push(Violation::new("spec.cidr", "", rules::REQUIRED));
-            None
-        }
-    };
+    let cidr = broken
+        .given(spec.cidr.as_deref(), "spec.cidr")
+        .and_then(|text| network("spec.cidr", text, &mut broken));
     let length = length(spec.per_node_network_prefix, cidr, &mut broken);
     // Any prefix of the pool will do: they are all of this size.
     let node = cidr.zip(length).and_then(|(cidr, length)| IpNetwork::new(cidr.ip(), length).ok());
@@ -70,10 +66,7 @@ fn network(path: &str, text: &str, broken: &mut Violations) -> Option<IpNetwork>
 
 fn length(number: Option<i64>, cidr: Option<IpNetwork>, broken: &mut Violations) -> Option<u8> {
     const AT: &str = "spec.perNodeNetworkPrefix";
-    let Some(number) = number else {
-        broken.push(Violation::new(AT, "", rules::REQUIRED));
-        return None;
-    };
+    let number = broken.given(number, AT)?;
     let least = cidr.map_or(1, |cidr| cidr.prefix().max(1));
     let most = if cidr.is_some_and(|cidr| cidr.is_ipv4()) { 32 } else { 128 };
     let length = u8::try_from(number).ok().filter(|length| (least..=most).contains(length));

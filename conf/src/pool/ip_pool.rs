@@ -6,7 +6,7 @@ use ipnetwork::IpNetwork;
 
 use super::spec::IpPoolSpec;
 use super::{IpPool, rules, selector};
-use crate::{Violation, Violations};
+use crate::Violations;
 
 /// Checks the pool `name`.
 ///
@@ -15,13 +15,10 @@ use crate::{Violation, Violations};
 pub(crate) fn check(name: &str, spec: &IpPoolSpec) -> Result<IpPool, Violations> {
     let mut broken = Violations::default();
     let name = rules::name(name, &mut broken);
-    let subnet = match &spec.subnet {
-        Some(text) => rules::prefix("spec.subnet", text, &mut broken).map(rules::canonical),
-        None => {
-            broken.push(Violation::new("spec.subnet", "", rules::REQUIRED));
-            None
-        }
-    };
+    let subnet = broken
+        .given(spec.subnet.as_deref(), "spec.subnet")
+        .and_then(|text| rules::prefix("spec.subnet", text, &mut broken))
+        .map(rules::canonical);
     let block_size = block_size(spec.per_node_block_size, subnet, &mut broken);
     let gateway = (!spec.gateway.is_empty())
         .then(|| rules::address_in(subnet, "spec.gateway", &spec.gateway, &mut broken))
@@ -61,10 +58,7 @@ fn block_size(
     broken: &mut Violations,
 ) -> Option<NonZeroU32> {
     const AT: &str = "spec.perNodeBlockSize";
-    let Some(number) = number else {
-        broken.push(Violation::new(AT, "", rules::REQUIRED));
-        return None;
-    };
+    let number = broken.given(number, AT)?;
     let most = subnet.map_or(u32::MAX, usable);
     let size = u32::try_from(number).ok().filter(|size| *size <= most).and_then(NonZeroU32::new);
     let of = subnet.map(|subnet| format!(", the usable addresses of {subnet}")).unwrap_or_default();

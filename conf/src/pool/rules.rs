@@ -9,9 +9,6 @@ use super::spec::{ExclusionSpec, IndexRangeSpec, RouteSpec};
 use crate::violation::quoted;
 use crate::{AddressRange, PoolName, Violation, Violations};
 
-/// The rule of a field that must be there.
-pub(super) const REQUIRED: &str = "must be given";
-
 /// `metadata.name` as a pool's name.
 pub(super) fn name(name: &str, broken: &mut Violations) -> Option<PoolName> {
     // An empty one has left a violation when the metadata was read.
@@ -103,10 +100,7 @@ pub(super) fn per_node_exclusions(
     for (at, spec) in specs.iter().enumerate() {
         let mut index = |field: &str, number: Option<i64>| {
             let path = format!("spec.perNodeExclusions[{at}].{field}");
-            let Some(number) = number else {
-                broken.push(Violation::new(path, "", REQUIRED));
-                return None;
-            };
+            let number = broken.given(number, &path)?;
             let fits = u32::try_from(number).ok().filter(|index| *index <= most);
             let rule = format!("must be between 0 and {most}, the last address of a node");
             broken.require(fits.is_some(), path, number, rule);

@@ -67,9 +67,10 @@ impl Finding {
     }
 }
 
-/// All conditions, sorted by type.
-pub(super) fn all(facts: &Facts<'_>) -> Vec<Condition> {
-    let mut conditions = vec![condition(facts, &ConditionType::Ready, None, ready(facts))];
+/// All conditions, sorted by type; `failures` are those of [`failures`].
+pub(super) fn all(facts: &Facts<'_>, failures: &[String]) -> Vec<Condition> {
+    let ready = ready(facts, failures);
+    let mut conditions = vec![condition(facts, &ConditionType::Ready, None, ready)];
     for address in facts.desired.pfs.keys() {
         let finding = of_fate(facts, *address);
         conditions.push(condition(facts, &ConditionType::Pf(*address), None, finding));
@@ -133,8 +134,7 @@ fn missing(outcome: &PolicyOutcome) -> String {
     format!("this node has no {}", outcome.unmatched.join(", "))
 }
 
-fn ready(facts: &Facts<'_>) -> Finding {
-    let failures = failures(facts);
+fn ready(facts: &Facts<'_>, failures: &[String]) -> Finding {
     let working = facts.desired.pfs.keys().find_map(|pf| match facts.fates.get(pf) {
         None => Some(format!("{pf}: not looked at yet")),
         Some(PfFate::Working { message }) => Some(format!("{pf}: {message}")),

@@ -55,8 +55,8 @@ pub struct Facts<'a> {
 
 /// The state to report.
 pub fn build(facts: &Facts<'_>) -> NodeState {
-    let conditions = conditions::all(facts);
     let failures = conditions::failures(facts);
+    let conditions = conditions::all(facts, &failures);
     NodeState {
         api_version: "sriovnetwork.openshift.io/v1".to_owned(),
         kind: "SriovNetworkNodeState".to_owned(),
