@@ -21,6 +21,8 @@ pub struct Directory {
     node: NodeName,
     standalone: Standalone,
     cooldown_seconds: u32,
+    /// Whether decisions are carried out.
+    writes: bool,
 }
 
 /// A claim or release that did not happen.
@@ -63,7 +65,13 @@ impl Directory {
             node: node.clone(),
             standalone: settings.standalone,
             cooldown_seconds: settings.cooldown_seconds,
+            writes: true,
         }
+    }
+
+    /// The same for somebody who only looks: comes to the same decisions, and writes nothing.
+    pub fn looking(root: &Root, node: &NodeName, settings: &Settings) -> Self {
+        Self { writes: false, ..Self::new(root, node, settings) }
     }
 
     /// How many leases of `pool` lie outside `range`; with no range, how many there are.
@@ -72,6 +80,10 @@ impl Directory {
         pool: &PoolRef,
         range: Option<AddressRange>,
     ) -> Result<usize, ClaimError> {
+        // Opening makes the store, which whoever only looks must not.
+        if !self.writes && !self.root.store().exists() {
+            return Ok(0);
+        }
         let leases = Store::open(&self.root)?.read(|txn| match txn.loss()? {
             None => Ok(txn.leases()?),
             Some(loss) => Err(ClaimError::Lost(Box::new(loss))),
@@ -83,8 +95,17 @@ impl Directory {
     }
 
     fn save(&self, block: NodeBlock) -> Result<Claim, ClaimError> {
-        blocks::save(&self.root, &block)?;
+        if self.writes {
+            blocks::save(&self.root, &block)?;
+        }
         Ok(Claim::Held(block))
+    }
+
+    fn remove(&self, pool: &PoolRef) -> Result<(), ClaimError> {
+        if self.writes {
+            blocks::remove(&self.root, pool)?;
+        }
+        Ok(())
     }
 
     /// Whether `block` is one that this host may go on holding, going by its number: the one
@@ -127,7 +148,7 @@ impl Directory {
             }
             Some(wanted) => self.save(wanted),
             None => {
-                blocks::remove(&self.root, pool)?;
+                self.remove(pool)?;
                 Ok(self.no_block())
             }
         }
@@ -163,7 +184,9 @@ impl Directory {
 
 impl Claims for Directory {
     fn prepare(&self) -> Result<(), ClaimError> {
-        cooldown::save(&self.root, self.cooldown_seconds)?;
+        if self.writes {
+            cooldown::save(&self.root, self.cooldown_seconds)?;
+        }
         Ok(())
     }
 
@@ -194,7 +217,7 @@ impl Claims for Directory {
     fn release(&self, pool: &PoolRef) -> Result<Release, ClaimError> {
         match self.leases_outside(pool, None)? {
             0 => {
-                blocks::remove(&self.root, pool)?;
+                self.remove(pool)?;
                 Ok(Release::Released)
             }
             leases => Ok(Release::InUse { leases }),

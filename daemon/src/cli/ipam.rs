@@ -51,7 +51,8 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     }
 }
 
-fn read(host: &Host) -> Result<Facts, Box<dyn std::error::Error>> {
+/// Reads what there is of this node's addresses.
+pub(super) fn read(host: &Host) -> Result<Facts, Box<dyn std::error::Error>> {
     let root = host.root();
     let mut facts = Facts { cooldown: cooldown::load(root)?, ..Facts::default() };
     for (pool, block) in blocks::list(root)? {

@@ -1,13 +1,18 @@
 //! `railhead status`: whether the host is as the objects want it.
 
-use super::{Context, Exit, Outcome, complain, complain_of};
+use ::ipam::BootTime;
+
+use super::{Context, Exit, Outcome, complain, complain_of, ipam};
+use crate::claims::{self, Directory};
 use crate::service::client::Client;
 use crate::situation::{Situation, Written};
-use crate::view::status::Status;
+use crate::view::ipam::Addresses;
+use crate::view::status::{Pools, Status};
 
 /// Show whether the host is as the objects want it
 ///
-/// Looks for itself, and asks the daemon how it is. Touches nothing.
+/// Looks for itself, and asks the daemon how it is. Touches nothing. Exits with 1 when something
+/// is not in force.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,12 +29,23 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
         Some(client) => Some(client.status()?),
         None => None,
     };
-    let status = Status::of(&situation, &plan, daemon.as_ref());
+    let node = &situation.loaded.node;
+    let root = context.host.root();
+    let claims = Directory::looking(root, &node.name, &situation.loaded.settings);
+    let pools = Pools {
+        standings: &claims::settle(&claims, &situation.objects, node)?,
+        addresses: &Addresses::of(ipam::read(&context.host)?, BootTime::now()?),
+        objects: &situation.objects,
+    };
+    let status = Status::of(&situation, &plan, &pools, daemon.as_ref());
     context.out.show(&status)?;
     complain_of(&situation.objects.notices, &situation.objects.problems);
     for damaged in &situation.damaged {
         complain(damaged);
     }
-    let failed = status.has_failed() || !situation.objects.problems.is_empty();
-    Ok(if failed { Exit::Failed } else { Exit::Done })
+    if let Some(loss) = &pools.addresses.loss {
+        complain(loss);
+    }
+    let in_force = status.is_in_force() && situation.objects.problems.is_empty();
+    Ok(if in_force { Exit::Done } else { Exit::Failed })
 }

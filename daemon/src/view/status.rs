@@ -1,4 +1,4 @@
-//! How the node is: the daemon, PFs and policies.
+//! How the node is: the daemon, PFs, policies and pools.
 
 use conf::desired::{NoMatch, PolicyOutcome, Verdict};
 use conf::{PciAddress, VfRange};
@@ -9,6 +9,10 @@ use crate::plan::{Blocked, Lane, Plan};
 use crate::service::protocol::{Activity, DaemonStatus};
 use crate::situation::Situation;
 use crate::snapshot::Snapshot;
+
+mod pools;
+
+pub use pools::{PoolStatus, Pools};
 
 /// How the node is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,6 +26,8 @@ pub struct Status {
     pub pfs: Vec<PfStatus>,
     /// The policies.
     pub policies: Vec<PolicyStatus>,
+    /// The pools that have, or should have, a block on this node.
+    pub pools: Vec<PoolStatus>,
 }
 
 /// How the daemon is.
@@ -88,7 +94,12 @@ pub struct PolicyStatus {
 
 impl Status {
     /// How the node is, of which `plan` is the plan.
-    pub fn of(situation: &Situation, plan: &Plan, daemon: Option<&DaemonStatus>) -> Self {
+    pub fn of(
+        situation: &Situation,
+        plan: &Plan,
+        pools: &Pools<'_>,
+        daemon: Option<&DaemonStatus>,
+    ) -> Self {
         let policies = situation.desired().policies.iter();
         let pfs = situation.desired().pfs.keys().chain(situation.ownership.keys());
         let mut pfs: Vec<PciAddress> = pfs.copied().collect();
@@ -106,16 +117,18 @@ impl Status {
             policies: policies
                 .map(|(name, outcome)| policy_status(name, outcome, &situation.snapshot, plan))
                 .collect(),
+            pools: pools.status(),
         }
     }
 
-    /// Whether something is wrong that will not pass by itself.
-    pub fn has_failed(&self) -> bool {
-        self.pfs
-            .iter()
-            .map(|pf| pf.state)
-            .chain(self.policies.iter().map(|one| one.state))
-            .any(|state| state == State::Failed)
+    /// Whether all that concerns this node is in force.
+    pub fn is_in_force(&self) -> bool {
+        let pfs = self.pfs.iter().map(|pf| pf.state);
+        let policies = self.policies.iter().map(|policy| policy.state);
+        let pools = self.pools.iter().map(|pool| pool.state);
+        pfs.chain(policies)
+            .chain(pools)
+            .all(|state| matches!(state, State::InForce | State::NotHere))
     }
 }
 
@@ -234,7 +247,18 @@ impl View for Status {
         for policy in &self.policies {
             add(&mut policies, [Cell::new(&policy.name), state(policy.state)], &policy.detail);
         }
-        vec![node, pfs, policies]
+        let mut pools = Table::new(["POOL", "BLOCK", "USED", "FREE", "STATE", "DETAIL"]);
+        for pool in &self.pools {
+            let row = [
+                Cell::new(&pool.pool),
+                Cell::maybe(pool.block),
+                Cell::maybe_number(pool.used),
+                Cell::maybe_number(pool.free.as_ref()),
+                state(pool.state),
+            ];
+            add(&mut pools, row, &pool.detail);
+        }
+        vec![node, pfs, policies, pools]
     }
 
     fn nothing(&self) -> &'static str {

@@ -59,6 +59,11 @@ impl Cell {
         Self { right: true, ..Self::new(number) }
     }
 
+    /// A number, or `-`.
+    pub fn maybe_number(number: Option<impl fmt::Display>) -> Self {
+        number.map_or_else(|| Self { right: true, ..Self::new("") }, Self::number)
+    }
+
     /// The same cell, meant like that.
     pub fn tone(self, tone: Tone) -> Self {
         Self { tone, ..self }

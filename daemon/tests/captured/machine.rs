@@ -174,3 +174,14 @@ spec:
 {more}"
     )
 }
+
+/// A pool that every node gets eight addresses of.
+pub(crate) fn ip_pool(name: &str, subnet: &str) -> String {
+    format!(
+        "apiVersion: nv-ipam.nvidia.com/v1alpha1
+kind: IPPool
+metadata: {{name: {name}}}
+spec: {{subnet: {subnet}, perNodeBlockSize: 8}}
+"
+    )
+}

@@ -5,3 +5,4 @@ mod discover;
 mod exit_codes;
 mod machine;
 mod plan;
+mod status;

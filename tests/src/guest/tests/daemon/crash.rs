@@ -67,7 +67,7 @@ fn a_refused_write_is_told() {
     assert!(refused.stdout.contains("Out of memory"), "{refused}");
     assert_eq!((pf.num_vfs(), crate::guest::host::pf(1).num_vfs()), (0, 1));
     assert_eq!(pf.attribute("sriov_drivers_autoprobe"), "1");
-    let status = railhead("status -o json").ok().json();
+    let status = railhead("status -o json").failed_with(1).json();
     assert_eq!(status["pfs"][1]["state"], "inForce");
     railhead("apply").ok();
     assert_in_force();

@@ -1,0 +1,72 @@
+use serde_json::json;
+
+use crate::machine::{Machine, ip_pool, policy};
+
+fn machine() -> Machine {
+    let machine = Machine::new();
+    machine.igb(1, "enp1s0", 0);
+    machine.igb(2, "enp2s0", 0);
+    machine
+}
+
+/// The first block of a /24, as the daemon writes it.
+fn block(machine: &Machine, pool: &str, network: &str) {
+    let address = |last: &str| network.replace("0/24", last);
+    let range = json!({"first": address("1"), "last": address("8")});
+    let content = json!({
+        "version": 1, "pool": format!("ippool/{pool}"), "index": 0, "range": range,
+        "network": network, "gateway": null, "default_gateway": false, "routes": [],
+        "exclusions": [], "static_range": range,
+    });
+    let path = format!("var/lib/railhead/blocks/ippool/{pool}.json");
+    machine.write(&path, &content.to_string());
+}
+
+/// Ends the spec of a pool for other nodes.
+const ELSEWHERE: &str = "8, nodeSelector: {nodeSelectorTerms: [{matchExpressions: \
+                         [{key: elsewhere, operator: Exists}]}]}}";
+
+#[test]
+fn policies() {
+    let machine = machine();
+    machine.objects("net.yaml", &policy("net", "enp1s0, enp9s0", 4, ""));
+    machine.objects("none.yaml", &policy("none", "enp7s0", 4, ""));
+    let ran = machine.railhead(&["status"]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.out);
+}
+
+#[test]
+fn pools_of_every_state() {
+    let machine = machine();
+    machine.objects("held.yaml", &ip_pool("held", "10.0.0.0/24"));
+    block(&machine, "held", "10.0.0.0/24");
+    machine.objects("new.yaml", &ip_pool("new", "10.0.1.0/24"));
+    machine.objects("moved.yaml", &ip_pool("moved", "10.0.2.0/24"));
+    block(&machine, "moved", "10.0.9.0/24");
+    machine.objects("broken.yaml", &ip_pool("broken", "10.0.0.0/33"));
+    block(&machine, "broken", "10.0.0.0/24");
+    block(&machine, "gone", "10.0.0.0/24");
+    machine.write("var/lib/railhead/blocks/ippool/damaged.json", "{");
+    machine.objects("damaged.yaml", &ip_pool("damaged", "10.0.3.0/24"));
+    machine.objects("other.yaml", &ip_pool("other", "10.0.4.0/24").replace("8}", ELSEWHERE));
+    let ran = machine.railhead(&["status"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    insta::assert_snapshot!(ran.out);
+}
+
+/// What `apply` says is not in force `status` must not be silent about.
+#[test]
+fn a_pool_alone_decides_the_exit_status() {
+    let machine = machine();
+    assert_eq!(machine.railhead(&["status"]).code, 0);
+    machine.objects("blue.yaml", &ip_pool("blue", "10.0.0.0/24"));
+    assert_eq!(machine.railhead(&["status"]).code, 1, "it has no block yet");
+    block(&machine, "blue", "10.0.0.0/24");
+    assert_eq!(machine.railhead(&["status"]).code, 0);
+    machine
+        .write("etc/railhead/railhead.yaml", "nodeName: lab\nstandalone: {host: 32, hosts: 33}\n");
+    let ran = machine.railhead(&["status"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("failed"), "{}", ran.out);
+}
