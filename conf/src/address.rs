@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 use crate::ParseError;
@@ -26,6 +27,27 @@ impl AddressRange {
     /// The range of one address.
     pub fn single(address: IpAddr) -> Self {
         Self { first: address, last: address }
+    }
+
+    /// All addresses of `network`.
+    pub fn of_network(network: IpNetwork) -> Self {
+        Self { first: network.network(), last: network.broadcast() }
+    }
+
+    /// The addresses of `network` that an interface may carry: not the network's own nor, in
+    /// IPv4, the broadcast address, where there are such. There are none in /31, /32, /127 and
+    /// /128 (RFC 3021, RFC 6164).
+    pub fn hosts_of(network: IpNetwork) -> Self {
+        let whole = Self::of_network(network);
+        let second = advance(whole.first, 1);
+        let last_but_one = advance(whole.first, whole.len_minus_one().saturating_sub(1));
+        let inner = match network {
+            IpNetwork::V4(v4) if v4.prefix() >= 31 => None,
+            IpNetwork::V6(v6) if v6.prefix() >= 127 => None,
+            IpNetwork::V4(_) => second.zip(last_but_one),
+            IpNetwork::V6(_) => second.map(|second| (second, whole.last)),
+        };
+        inner.and_then(|(first, last)| Self::new(first, last)).unwrap_or(whole)
     }
 
     /// The first address.

@@ -84,7 +84,7 @@ pub struct NodeBlock {
     /// Whose block it is.
     pub pool: PoolRef,
     /// Which block of the pool, from 0.
-    pub index: u64,
+    pub index: u128,
     /// The addresses that may be given out, less `gateway` and `exclusions`.
     pub range: AddressRange,
     /// The network whose prefix length goes into results: an IPPool's subnet, or the node's own
@@ -108,7 +108,7 @@ pub struct NodeBlock {
 struct Unchecked {
     version: u32,
     pool: PoolRef,
-    index: u64,
+    index: u128,
     range: AddressRange,
     network: IpNetwork,
     gateway: Option<IpAddr>,

@@ -12,18 +12,21 @@
 //! exclusions and gateway leave nothing to give out is never dealt.
 
 mod grid;
+mod numbers;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use conf::AddressRange;
-use conf::address::{advance, number};
+use conf::address::advance;
 use conf::block::{NodeBlock, PoolKind, PoolRef, VERSION};
 use conf::pool::{CidrPool, IndexRange, IpPool};
 use conf::settings::Standalone;
 use ipnetwork::IpNetwork;
 
 use grid::Grid;
+
+pub use numbers::Numbers;
 
 /// Whether other nodes have blocks of the same pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +67,7 @@ pub struct Blocks {
     exclusions: Vec<AddressRange>,
     per_node_exclusions: Vec<IndexRange>,
     /// Prefixes that are promised by name: to this node, or (`None`) to another or nobody.
-    promised: BTreeMap<u64, Option<Promise>>,
+    promised: BTreeMap<u128, Option<Promise>>,
     default_gateway: bool,
     routes: Vec<IpNetwork>,
 }
@@ -87,7 +90,7 @@ enum Gateway {
 impl Blocks {
     /// The blocks of an IPPool.
     pub fn of_ip_pool(pool: &IpPool) -> Self {
-        let usable = hosts(pool.subnet);
+        let usable = AddressRange::hosts_of(pool.subnet);
         Self {
             pool: PoolRef { kind: PoolKind::IpPool, name: pool.name.clone() },
             grid: Grid::in_range(usable, u128::from(pool.per_node_block_size.get())),
@@ -108,7 +111,7 @@ impl Blocks {
         let promised = pool.static_allocations.iter().filter_map(|allocation| {
             let own = allocation.node.as_deref() == Some(node);
             let promise = own.then_some(Promise { gateway: allocation.gateway });
-            Some((grid.index_of(allocation.prefix.network())?, promise))
+            Some((grid.index_of(AddressRange::of_network(allocation.prefix))?, promise))
         });
         Self {
             pool: PoolRef { kind: PoolKind::CidrPool, name: pool.name.clone() },
@@ -123,28 +126,36 @@ impl Blocks {
         }
     }
 
-    /// How many there are, usable or not.
-    pub fn count(&self) -> u64 {
-        self.grid.count()
+    /// The number of the last one, usable or not; `None` when there is none.
+    pub fn last(&self) -> Option<u128> {
+        self.grid.last()
     }
 
     /// The block with this number; `None` when there is none, when it is promised to another node
     /// or when it holds nothing to give out.
-    pub fn block(&self, index: u64, sharing: Sharing) -> Option<NodeBlock> {
+    pub fn block(&self, index: u128, sharing: Sharing) -> Option<NodeBlock> {
         let promise = self.promised.get(&index);
         if matches!(promise, Some(None)) {
             return None;
         }
+        let gateway = promise.and_then(|promise| promise.as_ref()?.gateway);
+        self.usable(index, gateway, sharing)
+    }
+
+    /// The block with this number, whomever it is promised to; `None` when it holds nothing to
+    /// give out. `gateway` is its own instead of the pool's.
+    fn usable(&self, index: u128, gateway: Option<IpAddr>, sharing: Sharing) -> Option<NodeBlock> {
         let span = self.grid.span(index)?;
-        let network = match self.subnet {
-            Some(subnet) => subnet,
-            None => IpNetwork::new(span.first(), self.grid.prefix()?).ok()?,
+        let (network, range) = self.dealt_as(span)?;
+        let gateway = gateway.or_else(|| self.gateway_of(span));
+        let exclusions = AddressRange::coalesce(
+            self.excluded_of_pool(range).chain(self.excluded_of_node(span, range)),
+        );
+        let static_range = match (sharing, self.subnet) {
+            (Sharing::Alone, Some(subnet)) => AddressRange::hosts_of(subnet),
+            _ => range,
         };
-        let range = if self.subnet.is_some() { span } else { hosts(network) };
-        let promised_gateway = promise.and_then(|promise| promise.as_ref()?.gateway);
-        let gateway = promised_gateway.or_else(|| self.gateway_of(span));
-        let exclusions = self.excluded(span, range);
-        let block = NodeBlock {
+        is_left(range, gateway, &exclusions).then(|| NodeBlock {
             version: VERSION,
             pool: self.pool.clone(),
             index,
@@ -154,39 +165,75 @@ impl Blocks {
             default_gateway: self.default_gateway && gateway.is_some(),
             routes: if gateway.is_some() { self.routes.clone() } else { Vec::new() },
             exclusions,
-            static_range: match (sharing, self.subnet) {
-                (Sharing::Alone, Some(subnet)) => hosts(subnet),
-                _ => range,
-            },
+            static_range,
+        })
+    }
+
+    /// The numbers of the blocks that are dealt to whoever comes: those that hold something to
+    /// give out and are promised to nobody.
+    ///
+    /// Takes as many steps as the pool has exclusions and promises, not as it has blocks.
+    pub fn open(&self) -> Numbers {
+        if !self.ordinary_is_usable() {
+            return Numbers::none();
+        }
+        let gateway = match self.gateway {
+            Gateway::At(Some(gateway)) => Some(AddressRange::single(gateway)),
+            Gateway::At(None) | Gateway::Index(_) => None,
         };
-        has_something_to_give(&block).then_some(block)
+        let mut closed: Vec<(u128, u128)> =
+            self.promised.keys().map(|index| (*index, *index)).collect();
+        for special in self.exclusions.iter().copied().chain(gateway) {
+            let Some((first, last)) = self.grid.touching(special) else { continue };
+            // What lies wholly inside an exclusion needs no look.
+            if last - first > 1 {
+                closed.push((first + 1, last - 1));
+            }
+            let edges = [first, last].into_iter();
+            let unusable = edges.filter(|at| self.usable(*at, None, Sharing::Shared).is_none());
+            closed.extend(unusable.map(|at| (at, at)));
+        }
+        Numbers::new(self.grid.last(), closed)
+    }
+
+    /// Whether a block that no exclusion of the pool and no gateway of the subnet touches holds
+    /// something to give out: all such blocks are alike.
+    fn ordinary_is_usable(&self) -> bool {
+        let Some(span) = self.grid.span(0) else { return false };
+        let Some((_, range)) = self.dealt_as(span) else { return false };
+        let gateway = match self.gateway {
+            Gateway::At(_) => None,
+            Gateway::Index(_) => self.gateway_of(span),
+        };
+        let excluded = AddressRange::coalesce(self.excluded_of_node(span, range));
+        is_left(range, gateway, &excluded)
+    }
+
+    /// The network and the addresses of the block at `span`.
+    fn dealt_as(&self, span: AddressRange) -> Option<(IpNetwork, AddressRange)> {
+        match self.subnet {
+            Some(subnet) => Some((subnet, span)),
+            None => {
+                let network = IpNetwork::new(span.first(), self.grid.prefix()?).ok()?;
+                Some((network, AddressRange::hosts_of(network)))
+            }
+        }
     }
 
     /// The block of one host among several with no arbiter between them: the prefix promised to
     /// it, else the first usable one of `host`, `host + hosts`, `host + 2 × hosts`, …
-    ///
-    /// Takes as many steps as the pool has exclusions and promises, not as it has blocks.
     pub fn for_host(&self, standalone: Standalone) -> Option<NodeBlock> {
         let sharing = Sharing::from(standalone);
         let own = self.promised.iter().find(|(_, promise)| promise.is_some());
         if let Some((index, _)) = own {
             return self.block(*index, sharing);
         }
-        if standalone.host >= standalone.hosts {
+        let Standalone { host, hosts } = standalone;
+        if host >= hosts {
             return None;
         }
-        let (host, hosts) = (u64::from(standalone.host), u64::from(standalone.hosts));
-        let mut index = host;
-        while index < self.count() {
-            if let Some(block) = self.block(index, sharing) {
-                return Some(block);
-            }
-            let next = self.next_candidate(index)?;
-            // Up to the next number that is this host's.
-            let behind = next.checked_sub(host)?;
-            index = host.checked_add(behind.div_ceil(hosts).checked_mul(hosts)?)?;
-        }
-        None
+        let index = self.open().first_of(u128::from(host), u128::from(hosts))?;
+        self.block(index, sharing)
     }
 
     /// What becomes of `kept`, a block of this pool that a node holds, under the pool's present
@@ -200,29 +247,6 @@ impl Blocks {
         }
     }
 
-    /// The least number above an unusable `index` that may be usable; `None` when none can be.
-    fn next_candidate(&self, index: u64) -> Option<u64> {
-        let span = self.grid.span(index)?;
-        let next = index.checked_add(1)?;
-        let after = self.exclusions.partition_point(|range| range.last() < span.last());
-        if let Some(exclusion) = self.exclusions.get(after)
-            && exclusion.contains(span.last())
-        {
-            // Skips what lies wholly inside the exclusion.
-            let last = self.grid.index_of(exclusion.last()).unwrap_or(u64::MAX);
-            return Some(last.max(next));
-        }
-        let excluded = after
-            .checked_sub(1)
-            .and_then(|before| self.exclusions.get(before))
-            .is_some_and(|range| range.intersection(span).is_some());
-        let shared_gateway =
-            matches!(self.gateway, Gateway::At(Some(gateway)) if span.contains(gateway));
-        let special = excluded || shared_gateway || self.promised.contains_key(&index);
-        // Nothing that is this block's alone: what makes it unusable does so in every block.
-        special.then_some(next)
-    }
-
     fn gateway_of(&self, span: AddressRange) -> Option<IpAddr> {
         match self.gateway {
             Gateway::At(gateway) => gateway,
@@ -232,42 +256,26 @@ impl Blocks {
         }
     }
 
-    /// The union of the pool's exclusions and the node's, inside `range`.
-    fn excluded(&self, span: AddressRange, range: AddressRange) -> Vec<AddressRange> {
+    /// What the pool excludes of `range`.
+    fn excluded_of_pool(&self, range: AddressRange) -> impl Iterator<Item = AddressRange> {
         let first = self.exclusions.partition_point(|exclusion| exclusion.last() < range.first());
-        let of_pool = self
-            .exclusions
-            .get(first..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(|exclusion| exclusion.first() <= range.last())
-            .copied();
-        let of_node = self.per_node_exclusions.iter().filter_map(|indices| {
+        let from = self.exclusions.get(first..).unwrap_or_default().iter();
+        from.take_while(move |exclusion| exclusion.first() <= range.last())
+            .filter_map(move |exclusion| exclusion.intersection(range))
+    }
+
+    /// What every node excludes of its block, of the one at `span` that deals `range`.
+    fn excluded_of_node(
+        &self,
+        span: AddressRange,
+        range: AddressRange,
+    ) -> impl Iterator<Item = AddressRange> {
+        self.per_node_exclusions.iter().filter_map(move |indices| {
             let first = advance(span.first(), u128::from(indices.first))?;
             let last = advance(span.first(), u128::from(indices.last)).unwrap_or(span.last());
-            AddressRange::new(first, last)
-        });
-        AddressRange::coalesce(
-            of_pool.chain(of_node).filter_map(|exclusion| exclusion.intersection(range)),
-        )
+            AddressRange::new(first, last)?.intersection(range)
+        })
     }
-}
-
-/// The addresses of `network` that an interface may carry: not the network's own nor, in IPv4,
-/// the broadcast address, where there are such (they are not in /31, /32, /127 and /128).
-pub fn hosts(network: IpNetwork) -> AddressRange {
-    let (first, last) = (network.network(), network.broadcast());
-    let whole = AddressRange::new(first, last);
-    let inner = match network {
-        IpNetwork::V4(v4) if v4.prefix() >= 31 => whole,
-        IpNetwork::V6(v6) if v6.prefix() >= 127 => whole,
-        IpNetwork::V4(_) => advance(first, 1)
-            .zip(advance(first, (number(last) - number(first)).saturating_sub(1)))
-            .and_then(|(second, last_but_one)| AddressRange::new(second, last_but_one)),
-        IpNetwork::V6(_) => advance(first, 1).and_then(|second| AddressRange::new(second, last)),
-    };
-    // A network holds at least its own address.
-    inner.or(whole).unwrap_or(AddressRange::single(first))
 }
 
 /// The union of `ranges`, as few as they can be: they are gone through for every block that is
@@ -287,20 +295,19 @@ fn coalesce(ranges: &[IndexRange]) -> Vec<IndexRange> {
     out
 }
 
-/// Whether gateway and exclusions leave an address.
-fn has_something_to_give(block: &NodeBlock) -> bool {
-    let len = |range: AddressRange| range.len_minus_one();
-    let gateway = block.gateway.is_some_and(|gateway| {
-        block.range.contains(gateway)
-            && !block.exclusions.iter().any(|exclusion| exclusion.contains(gateway))
+/// Whether `gateway` and `exclusions`, which are disjoint and inside it, leave an address of
+/// `range`.
+fn is_left(range: AddressRange, gateway: Option<IpAddr>, exclusions: &[AddressRange]) -> bool {
+    let gateway = gateway.is_some_and(|gateway| {
+        range.contains(gateway) && !exclusions.iter().any(|excluded| excluded.contains(gateway))
     });
     // Every count is one less than it seems: all of IPv6 has 2^128 addresses.
-    let excluded = block.exclusions.iter().map(|exclusion| len(*exclusion));
+    let excluded = exclusions.iter().map(|excluded| excluded.len_minus_one());
     let mut taken: Option<u128> = None;
     for more in excluded.chain(gateway.then_some(0)) {
         taken = Some(taken.map_or(more, |sum| sum.saturating_add(more).saturating_add(1)));
     }
-    taken.is_none_or(|taken| taken < len(block.range))
+    taken.is_none_or(|taken| taken < range.len_minus_one())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use ipnetwork::IpNetwork;
 
 use super::spec::IpPoolSpec;
 use super::{IpPool, rules, selector};
-use crate::Violations;
+use crate::{AddressRange, Violations};
 
 /// Checks the pool `name`.
 ///
@@ -66,19 +66,11 @@ fn block_size(
     size
 }
 
-/// How many addresses of `subnet` can be given out: all but the network address and IPv4's
-/// broadcast address, except in point-to-point (/31, /127; RFC 3021, RFC 6164) and single-address
-/// subnets. No block is larger than 2^32 - 1.
+/// How many addresses of `subnet` an interface may carry; 2^32 - 1 for more, since no block is
+/// larger.
 fn usable(subnet: IpNetwork) -> u32 {
-    let reserved: u32 = match (rules::host_bits(subnet), subnet.is_ipv4()) {
-        (0 | 1, _) => 0,
-        (_, true) => 2,
-        (_, false) => 1,
-    };
-    match 1_u32.checked_shl(u32::from(rules::host_bits(subnet))) {
-        Some(all) => all - reserved,
-        None => u32::MAX - reserved.saturating_sub(1),
-    }
+    let one_less = AddressRange::hosts_of(subnet).len_minus_one();
+    u32::try_from(one_less.saturating_add(1)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ impl Directory {
         if promised {
             wanted.is_some_and(|wanted| wanted.index == block.index)
         } else {
-            block.index.checked_rem(u64::from(hosts)) == Some(u64::from(host))
+            block.index.checked_rem(u128::from(hosts)) == Some(u128::from(host))
         }
     }
 

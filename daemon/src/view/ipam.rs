@@ -38,7 +38,7 @@ pub struct Pool {
     /// The pool, `ippool/NAME`.
     pub pool: PoolRef,
     /// Which block of it.
-    pub block_index: u64,
+    pub block_index: u128,
     /// The block.
     pub range: AddressRange,
     /// The network whose mask the addresses get.

@@ -1,13 +1,12 @@
 //! The numbering of blocks, the scenarios that name one, and what holds for every pool.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use conf::address::number;
 use conf::pool::StaticAllocation;
-use proptest::prelude::*;
 
 use super::*;
+
+mod model;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -46,6 +45,19 @@ fn cidr_pool(cidr: &str, prefix: u8, gateway_index: Option<u32>) -> CidrPool {
     }
 }
 
+fn promise(node: Option<&str>, prefix: &str, gateway: Option<&str>) -> StaticAllocation {
+    StaticAllocation {
+        node: node.map(str::to_owned),
+        gateway: gateway.map(ip),
+        prefix: prefix.parse().unwrap(),
+    }
+}
+
+/// How many blocks there are.
+fn count(blocks: &Blocks) -> u128 {
+    blocks.last().map_or(0, |last| last + 1)
+}
+
 fn standalone(host: u32, hosts: u32) -> Standalone {
     Standalone { host, hosts }
 }
@@ -74,7 +86,7 @@ fn indexes_are_gone_through_once_however_often_they_are_excluded() {
 fn scenario_1_two_nodes_of_a_16() {
     let blocks = Blocks::of_ip_pool(&ip_pool("192.168.0.0/16", 4, Some("192.168.0.1")));
     assert_eq!(dealt(&blocks, 2), ["192.168.0.1-192.168.0.4", "192.168.0.5-192.168.0.8"]);
-    assert_eq!(blocks.count(), 16383);
+    assert_eq!(count(&blocks), 16383);
 }
 
 #[test]
@@ -105,9 +117,11 @@ fn scenarios_13_and_14_a_pool_that_is_all_excluded_is_not_searched_block_by_bloc
     pool.exclusions = vec![range("fd00::", "fd00::ffff:ffff:ffff:ffff")];
     assert_eq!(Blocks::of_ip_pool(&pool).for_host(standalone(0, 1)), None);
     let mut pool = cidr_pool("fd00::/64", 128, None);
-    // The very last of 2^64 prefixes has no number of 64 bits, and nobody will miss it.
-    pool.exclusions = vec![range("fd00::", "fd00::ffff:ffff:ffff:fffd")];
-    assert_eq!(dealt(&Blocks::of_cidr_pool(&pool, "n"), 1), ["fd00::ffff:ffff:ffff:fffe"]);
+    pool.exclusions = vec![range("fd00::", "fd00::ffff:ffff:ffff:fffe")];
+    let last = "fd00::ffff:ffff:ffff:ffff";
+    assert_eq!(dealt(&Blocks::of_cidr_pool(&pool, "n"), 1), [last]);
+    pool.exclusions.push(range(last, last));
+    assert_eq!(dealt(&Blocks::of_cidr_pool(&pool, "n"), 1), ["none"]);
     pool.exclusions = Vec::new();
     pool.per_node_exclusions = vec![IndexRange { first: 0, last: 0 }];
     assert_eq!(Blocks::of_cidr_pool(&pool, "n").for_host(standalone(3, 7)), None);
@@ -116,11 +130,6 @@ fn scenarios_13_and_14_a_pool_that_is_all_excluded_is_not_searched_block_by_bloc
 #[test]
 fn scenario_16_a_promised_prefix_is_dealt_to_its_node_only() {
     let mut pool = cidr_pool("fd00::/48", 64, Some(1));
-    let promise = |node: Option<&str>, prefix: &str, gateway: Option<&str>| StaticAllocation {
-        node: node.map(str::to_owned),
-        gateway: gateway.map(ip),
-        prefix: prefix.parse().unwrap(),
-    };
     pool.static_allocations = vec![
         promise(None, "fd00::/64", None),
         promise(Some("b"), "FD00:0:0:1::/64", Some("fd00:0:0:1::fe")),
@@ -164,7 +173,7 @@ fn scenario_22_gateway_and_exclusions_leave_nothing() {
 fn the_smallest_networks_have_no_network_address() {
     let all = |pool: &IpPool| {
         let blocks = Blocks::of_ip_pool(pool);
-        let hosts = u32::try_from(blocks.count()).unwrap();
+        let hosts = u32::try_from(count(&blocks)).unwrap();
         dealt(&blocks, hosts)
     };
     assert_eq!(all(&ip_pool("10.0.0.4/31", 1, None)), ["10.0.0.4", "10.0.0.5"]);
@@ -180,7 +189,7 @@ fn the_smallest_networks_have_no_network_address() {
 fn prefixes_of_a_cidr_pool() {
     let pool = cidr_pool("10.0.0.0/24", 26, Some(1));
     let blocks = Blocks::of_cidr_pool(&pool, "n");
-    let told: Vec<_> = (0..blocks.count())
+    let told: Vec<_> = (0..count(&blocks))
         .map(|index| {
             let block = blocks.block(index, Sharing::Shared).unwrap();
             format!("{} {} {}", block.network, block.range, block.gateway.unwrap())
@@ -256,6 +265,25 @@ fn an_edited_pool_keeps_a_block_or_says_what_it_means_now() {
     );
 }
 
+/// A number has 128 bits, as an address has.
+#[test]
+fn no_prefix_is_beyond_numbering() {
+    let mut pool = cidr_pool("fd00::/16", 128, None);
+    pool.static_allocations = vec![promise(Some("n"), "fd00:ffff::1/128", None)];
+    let block = Blocks::of_cidr_pool(&pool, "n").for_host(standalone(0, 1)).unwrap();
+    assert_eq!((block.range.to_string(), block.index), ("fd00:ffff::1".into(), (0xffff << 96) + 1));
+    let text = serde_json::to_string(&block).unwrap();
+    assert_eq!(serde_json::from_str::<NodeBlock>(&text).unwrap(), block);
+
+    let all = Blocks::of_cidr_pool(&cidr_pool("::/0", 128, None), "n");
+    assert_eq!(all.last(), Some(u128::MAX));
+    let last = all.block(u128::MAX, Sharing::Shared).unwrap();
+    assert_eq!(last.range.to_string(), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+    let halves = Blocks::of_cidr_pool(&cidr_pool("::/0", 1, Some(1)), "n");
+    assert_eq!(halves.block(1, Sharing::Shared).unwrap().gateway, Some(ip("8000::1")));
+    assert_eq!(halves.block(2, Sharing::Shared), None);
+}
+
 #[test]
 fn every_prefix_length_of_both_families_has_sane_blocks() {
     let v4 = (1..=32).map(|prefix| (IpAddr::from([128, 0, 0, 0]), prefix));
@@ -265,139 +293,17 @@ fn every_prefix_length_of_both_families_has_sane_blocks() {
         for size in [1, 2, 3, 1000, u32::MAX] {
             let pool = IpPool { subnet, ..ip_pool("10.0.0.0/8", size, None) };
             let blocks = Blocks::of_ip_pool(&pool);
-            for index in [0, 1, blocks.count().saturating_sub(1), blocks.count()] {
+            let last = blocks.last();
+            for index in [0, 1, last.unwrap_or(0), last.map_or(2, |last| last + 1)] {
                 let block = blocks.block(index, Sharing::Alone);
-                assert_eq!(block.is_some(), index < blocks.count(), "{subnet} {size} {index}");
+                let exists = last.is_some_and(|last| index <= last);
+                assert_eq!(block.is_some(), exists, "{subnet} {size} {index}");
                 if let Some(block) = block {
                     // The format's own rules hold.
                     let text = serde_json::to_string(&block).unwrap();
                     assert_eq!(serde_json::from_str::<NodeBlock>(&text).unwrap(), block);
                 }
             }
-        }
-    }
-}
-
-fn any_pool() -> impl Strategy<Value = IpPool> {
-    let exclusions = proptest::collection::vec((0u8..=255, 0u8..40), 0..6);
-    let per_node = proptest::collection::vec((0u32..12, 0u32..6), 0..3);
-    (24u8..=32, 1u32..40, proptest::option::of(0u8..=255), exclusions, per_node).prop_map(
-        |(prefix, size, gateway, exclusions, per_node)| {
-            let address = |octet: u8| IpAddr::from([10, 0, 0, octet]);
-            IpPool {
-                subnet: IpNetwork::new(address(0), prefix).unwrap(),
-                gateway: gateway.map(address),
-                exclusions: exclusions
-                    .into_iter()
-                    .filter_map(|(first, more)| {
-                        AddressRange::new(address(first), address(first.saturating_add(more)))
-                    })
-                    .collect(),
-                per_node_exclusions: per_node
-                    .into_iter()
-                    .map(|(first, more)| IndexRange { first, last: first + more })
-                    .collect(),
-                ..ip_pool("10.0.0.0/24", size, None)
-            }
-        },
-    )
-}
-
-/// What a block gives out, address by address.
-fn gives(block: &NodeBlock) -> Vec<u128> {
-    let withheld = |address: u128| {
-        let inside = |range: &AddressRange| {
-            (number(range.first())..=number(range.last())).contains(&address)
-        };
-        block.exclusions.iter().any(inside) || block.gateway.map(number) == Some(address)
-    };
-    (number(block.range.first())..=number(block.range.last()))
-        .filter(|address| !withheld(*address))
-        .collect()
-}
-
-proptest! {
-    #[test]
-    fn blocks_are_disjoint_inside_the_subnet_and_numbered_as_nv_ipam_does(pool in any_pool()) {
-        let blocks = Blocks::of_ip_pool(&pool);
-        let mut seen: BTreeMap<u128, u64> = BTreeMap::new();
-        let first = number(hosts(pool.subnet).first());
-        let broadcast = number(pool.subnet.broadcast());
-        for index in 0..blocks.count() {
-            let Some(block) = blocks.block(index, Sharing::Shared) else { continue };
-            let size = u128::from(pool.per_node_block_size.get());
-            prop_assert_eq!(number(block.range.first()), first + u128::from(index) * size);
-            prop_assert_eq!(block.range.len_minus_one() + 1, size);
-            prop_assert!(pool.subnet.prefix() >= 31 || number(block.range.last()) < broadcast);
-            prop_assert!(!gives(&block).is_empty());
-            for address in gives(&block) {
-                prop_assert!(pool.subnet.contains(block.range.first()));
-                prop_assert_eq!(seen.insert(address, index), None);
-                let excluded = pool.exclusions.iter().any(|range| {
-                    (number(range.first())..=number(range.last())).contains(&address)
-                });
-                prop_assert!(!excluded);
-            }
-        }
-    }
-
-    #[test]
-    fn a_host_gets_the_first_usable_of_its_numbers(
-        pool in any_pool(),
-        host in 0u32..6,
-        hosts in 1u32..6,
-    ) {
-        let blocks = Blocks::of_ip_pool(&pool);
-        let sharing = if hosts == 1 { Sharing::Alone } else { Sharing::Shared };
-        let expected = (0..blocks.count())
-            .filter(|index| host < hosts && index % u64::from(hosts) == u64::from(host))
-            .find_map(|index| blocks.block(index, sharing));
-        prop_assert_eq!(blocks.for_host(standalone(host, hosts)), expected);
-    }
-
-    #[test]
-    fn a_host_gets_the_first_usable_prefix_of_its_numbers(
-        prefix in 24u8..=32,
-        gateway in proptest::option::of(0u32..4),
-        pool in any_pool(),
-        reserved in proptest::collection::btree_set(0u8..16, 0..4),
-        host in 0u32..4,
-        hosts in 1u32..4,
-    ) {
-        let step = 1u32 << (32 - prefix);
-        let cidr = CidrPool {
-            exclusions: pool.exclusions,
-            per_node_exclusions: pool.per_node_exclusions,
-            static_allocations: reserved
-                .into_iter()
-                .filter_map(|number| {
-                    let octet = u8::try_from(u32::from(number) * step).ok()?;
-                    let prefix = IpNetwork::new(IpAddr::from([10, 0, 0, octet]), prefix).ok()?;
-                    Some(StaticAllocation { node: None, gateway: None, prefix })
-                })
-                .collect(),
-            ..cidr_pool("10.0.0.0/24", prefix, gateway.filter(|index| *index < step))
-        };
-        let blocks = Blocks::of_cidr_pool(&cidr, "n");
-        let sharing = if hosts == 1 { Sharing::Alone } else { Sharing::Shared };
-        let expected = (0..blocks.count())
-            .filter(|index| host < hosts && index % u64::from(hosts) == u64::from(host))
-            .find_map(|index| blocks.block(index, sharing));
-        prop_assert_eq!(blocks.for_host(standalone(host, hosts)), expected);
-    }
-
-    #[test]
-    fn a_block_exists_exactly_when_something_is_left(pool in any_pool(), index in 0u64..300) {
-        let blocks = Blocks::of_ip_pool(&pool);
-        if index < blocks.count() {
-            let bare = IpPool { exclusions: vec![], per_node_exclusions: vec![], gateway: None, ..pool.clone() };
-            let span = Blocks::of_ip_pool(&bare).block(index, Sharing::Shared).unwrap();
-            let full = NodeBlock {
-                exclusions: blocks.excluded(span.range, span.range),
-                gateway: pool.gateway,
-                ..span
-            };
-            prop_assert_eq!(blocks.block(index, Sharing::Shared).is_some(), !gives(&full).is_empty());
         }
     }
 }
