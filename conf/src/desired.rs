@@ -11,13 +11,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{DeviceType, LinkType, Policy};
+use crate::policy::{DeviceType, EswitchMode, LinkType, Policy, VdpaType};
 use crate::{IfName, Mtu, PciAddress, PciId, ResourceName, VfRange};
 
 mod matching;
 mod merge;
+mod resource;
 mod verdict;
 
+pub use matching::{Miss, misses};
 pub use verdict::{Loss, NoMatch, PfLabel, PolicyOutcome, Refusal, Verdict};
 
 /// The node that policies are folded for, as it was observed.
@@ -74,8 +76,10 @@ pub struct VfGroup {
     pub is_rdma: bool,
     /// Whether pods also get `/dev/vhost-net` and `/dev/net/tun`.
     pub need_vhost_net: bool,
-    /// Whether the NUMA node is kept from the scheduler.
+    /// Whether the NUMA node is kept from the scheduler; the same for all VFs of a resource.
     pub exclude_topology: bool,
+    /// Whether they become vDPA devices, and for whom.
+    pub vdpa_type: Option<VdpaType>,
 }
 
 /// What one PF should look like.
@@ -88,6 +92,10 @@ pub struct DesiredPf {
     pub mtu: Option<Mtu>,
     /// Whether someone else makes the VFs.
     pub externally_managed: bool,
+    /// The embedded switch's mode.
+    pub eswitch_mode: EswitchMode,
+    /// The link type, where one is asked for.
+    pub link_type: Option<LinkType>,
     /// Its VFs by purpose: disjoint, in order, all below `num_vfs`.
     pub groups: Vec<VfGroup>,
     /// The policies that shape it, the winner first.
@@ -137,6 +145,7 @@ pub fn fold(policies: &[Policy], node: &Node) -> Desired {
             desired.policies.entry(policy).or_default().pfs.insert(pf.address, verdict);
         }
     }
+    resource::agree(&fit, &mut desired);
     for policy in fit {
         let outcome = desired.policies.entry(policy.name.clone()).or_default();
         if outcome.pfs.is_empty() {

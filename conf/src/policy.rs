@@ -13,8 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Mtu, ParseError, PciAddress, PciId, ResourceName, VfRange, Violation};
 
+mod net_filter;
 pub(crate) mod rules;
 pub(crate) mod spec;
+
+pub use net_filter::{Cloud, NetFilter};
 
 /// What the VFs are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -119,6 +122,25 @@ impl fmt::Display for EswitchMode {
     }
 }
 
+/// What a VF's virtio data path (vDPA) is given to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VdpaType {
+    /// The host's virtio driver: a network interface.
+    Virtio,
+    /// A process, by a character device.
+    Vhost,
+}
+
+impl fmt::Display for VdpaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Virtio => "virtio",
+            Self::Vhost => "vhost",
+        })
+    }
+}
+
 /// One entry of `pfNames`: `ens1f0` or `ens1f0#0-3`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PfSelector {
@@ -140,9 +162,8 @@ pub struct NicSelector {
     pub root_devices: Vec<PciAddress>,
     /// PFs by name, with the VFs meant; empty for any.
     pub pf_names: Vec<PfSelector>,
-    /// `openstack/NetworkID:…` or `aws/NetworkID:…`: what virtual machines of a cloud are
-    /// attached to.
-    pub net_filter: Option<String>,
+    /// What virtual machines of a cloud are attached to.
+    pub net_filter: Option<NetFilter>,
 }
 
 /// A policy that keeps every rule.
@@ -176,6 +197,9 @@ pub struct Policy {
     pub eswitch_mode: EswitchMode,
     /// The link type, where one is asked for.
     pub link_type: Option<LinkType>,
+    /// Whether the VFs become vDPA devices, and for whom.
+    #[serde(default)]
+    pub vdpa_type: Option<VdpaType>,
     /// Fields that ask for something that is not implemented yet: a PF that this policy is to
     /// shape is refused, never shaped in part.
     pub unsupported: Vec<Violation>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use conf::desired::{Desired, DesiredPf, PolicyOutcome, VfGroup};
-use conf::policy::DeviceType;
+use conf::policy::{DeviceType, EswitchMode};
 use conf::{Mtu, PciId, VfIndex, VfRange};
 
 use crate::model;
@@ -121,7 +121,16 @@ pub(crate) fn desired(num_vfs: u16, groups: impl IntoIterator<Item = VfGroup>) -
         policies.push("blue".to_owned());
     }
     let mtu = groups.iter().filter_map(|group| group.mtu).max();
-    DesiredPf { num_vfs, mtu, externally_managed: false, groups, policies, refused: Vec::new() }
+    DesiredPf {
+        num_vfs,
+        mtu,
+        externally_managed: false,
+        eswitch_mode: EswitchMode::Legacy,
+        link_type: None,
+        groups,
+        policies,
+        refused: Vec::new(),
+    }
 }
 
 /// VFs `range` for `policy`.
@@ -135,6 +144,7 @@ pub(crate) fn group(policy: &str, range: &str, kind: DeviceType, mtu: Option<i64
         is_rdma: false,
         need_vhost_net: false,
         exclude_topology: false,
+        vdpa_type: None,
     }
 }
 

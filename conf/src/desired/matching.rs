@@ -1,6 +1,9 @@
 //! Which PFs of the node a policy is for, and when none, why.
 
 use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::verdict::NoMatch;
 use super::{Node, Pf};
@@ -102,19 +105,47 @@ impl Criterion {
         }
     }
 
-    /// What the node's PFs have instead.
-    fn offer(self, node: &Node) -> String {
-        let pfs = || node.pfs.iter();
+    /// What these PFs have instead.
+    fn offer<'a>(self, pfs: impl Iterator<Item = &'a Pf>) -> String {
         match self {
-            Self::Vendor => list(pfs().map(|pf| pf.vendor)),
-            Self::Device => list(pfs().map(|pf| pf.device)),
-            Self::RootDevices => list(pfs().map(|pf| pf.address)),
-            Self::PfNames => list(pfs().flat_map(|pf| {
-                pf.name.iter().map(ToString::to_string).chain(pf.altnames.iter().cloned())
-            })),
+            Self::Vendor => list(pfs.map(|pf| pf.vendor)),
+            Self::Device => list(pfs.map(|pf| pf.device)),
+            Self::RootDevices => list(pfs.map(|pf| pf.address)),
+            Self::PfNames => list(pfs.flat_map(names)),
             Self::NetFilter => String::new(),
         }
     }
+}
+
+/// All names of a PF.
+fn names(pf: &Pf) -> impl Iterator<Item = &str> {
+    pf.name.iter().map(|name| name.as_str()).chain(pf.altnames.iter().map(String::as_str))
+}
+
+/// One part of a selector that a PF does not meet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Miss {
+    /// What is asked for: `vendor 15b3`.
+    pub wish: String,
+    /// What the PF has instead: `8086`; empty for nothing.
+    pub here: String,
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let here = if self.here.is_empty() { "nothing" } else { &self.here };
+        write!(f, "{} is asked for and it has {here}", self.wish)
+    }
+}
+
+/// What keeps `pf` from being one that `policy` selects; empty when it is one.
+pub fn misses(policy: &Policy, pf: &Pf) -> Vec<Miss> {
+    let nic = &policy.nic;
+    let unmet = criteria(nic).into_iter().filter(|criterion| !criterion.met(nic, pf));
+    let here = std::slice::from_ref(pf);
+    unmet
+        .map(|criterion| Miss { wish: criterion.wish(nic), here: criterion.offer(here.iter()) })
+        .collect()
 }
 
 /// Why `policy`, which is for this node, matches none of its PFs.
@@ -128,7 +159,7 @@ pub(super) fn no_pf(policy: &Policy, node: &Node) -> NoMatch {
             format!("{} is for NICs of OpenStack and AWS machines", Criterion::NetFilter.wish(nic))
         }
         Some(criterion) => {
-            let here = match criterion.offer(node) {
+            let here = match criterion.offer(node.pfs.iter()) {
                 // PFs without a netdev have no name.
                 none if none.is_empty() => "none".to_owned(),
                 offer => offer,
@@ -137,10 +168,20 @@ pub(super) fn no_pf(policy: &Policy, node: &Node) -> NoMatch {
         }
         None => {
             let wishes: Vec<_> = criteria.iter().map(|criterion| criterion.wish(nic)).collect();
-            format!("no PF here has all of {}", wishes.join(" and "))
+            format!("no PF here has all of {}{}", wishes.join(" and "), closest(policy, node))
         }
     };
     NoMatch::NoPf { why }
+}
+
+/// The PF that misses least: `; closest is ens1f0: …`.
+fn closest(policy: &Policy, node: &Node) -> String {
+    let missed = node.pfs.iter().map(|pf| (pf, misses(policy, pf)));
+    let Some((pf, misses)) = missed.min_by_key(|(pf, misses)| (misses.len(), pf.address)) else {
+        return String::new();
+    };
+    let misses: Vec<_> = misses.iter().map(ToString::to_string).collect();
+    format!("; closest is {}: {}", pf.label(), misses.join(", "))
 }
 
 /// The PF names and addresses that `policy` gives and no PF of `node` has.
@@ -158,8 +199,7 @@ pub(super) fn unmatched(policy: &Policy, node: &Node) -> Vec<String> {
 }
 
 fn is_named(pf: &Pf, name: &str) -> bool {
-    pf.name.as_ref().is_some_and(|own| own.as_str() == name)
-        || pf.altnames.iter().any(|altname| altname == name)
+    names(pf).any(|own| own == name)
 }
 
 /// The distinct items in order, as people list them: `8086, 15b3`.

@@ -53,6 +53,8 @@ pub(super) fn merge(
         num_vfs: shaping.iter().map(|share| share.policy.num_vfs).max().unwrap_or_default(),
         mtu: shaping.iter().filter_map(|share| share.policy.mtu).max(),
         externally_managed: winner.externally_managed,
+        eswitch_mode: winner.eswitch_mode,
+        link_type: winner.link_type,
         groups: taken.iter().map(group).collect(),
         policies: shaping.iter().map(|share| share.policy.name.clone()).collect(),
         refused,
@@ -94,7 +96,8 @@ fn conflict(policy: &Policy, range: VfRange, rival: &Taken<'_>) -> Option<String
     redefined.then(|| format!("it redefines resource {}", policy.resource))
 }
 
-fn precedence(above: &Policy, below: &Policy) -> String {
+/// Why `above` wins.
+pub(super) fn precedence(above: &Policy, below: &Policy) -> String {
     if above.priority == below.priority {
         format!("equal priority {}, the last name wins", above.priority)
     } else {
@@ -202,5 +205,6 @@ fn group(taken: &Taken<'_>) -> VfGroup {
         is_rdma: policy.is_rdma,
         need_vhost_net: policy.need_vhost_net,
         exclude_topology: policy.exclude_topology,
+        vdpa_type: policy.vdpa_type,
     }
 }

@@ -4,7 +4,9 @@
 //! SR-IOV Network Operator). All broken ones are told, not only the first.
 
 use super::spec::{NicSelectorSpec, PolicySpec};
-use super::{DeviceType, EswitchMode, LinkType, NicSelector, PfSelector, Policy, Priority};
+use super::{
+    DeviceType, EswitchMode, LinkType, NicSelector, PfSelector, Policy, Priority, VdpaType,
+};
 use crate::name::is_altname;
 use crate::violation::{REQUIRED, quoted};
 use crate::{Mtu, ParseError, VfRange, Violation, Violations};
@@ -56,6 +58,7 @@ pub(crate) fn check(name: &str, spec: &PolicySpec) -> Result<Policy, Violations>
         externally_managed: spec.externally_managed,
         eswitch_mode: words.eswitch_mode,
         link_type: words.link_type,
+        vdpa_type: words.vdpa_type,
         unsupported,
     })
 }
@@ -110,7 +113,9 @@ fn nic_selector(
             broken.keep(pf_selector(text, num_vfs), format!("{AT}.pfNames[{at}]"), quoted(text))
         })
         .collect();
-    let net_filter = given(&spec.net_filter).then(|| spec.net_filter.clone());
+    let net_filter = given(&spec.net_filter)
+        .then(|| broken.parse(format!("{AT}.netFilter"), &spec.net_filter))
+        .flatten();
     NicSelector { vendor, device, root_devices, pf_names, net_filter }
 }
 
@@ -144,7 +149,7 @@ struct Words {
     device_type: DeviceType,
     eswitch_mode: EswitchMode,
     link_type: Option<LinkType>,
-    vdpa: bool,
+    vdpa_type: Option<VdpaType>,
     ovs: bool,
 }
 
@@ -178,7 +183,11 @@ impl Words {
                 "ib" | "IB" => Some(LinkType::InfiniBand),
                 _ => None,
             },
-            vdpa: !spec.vdpa_type.is_empty(),
+            vdpa_type: match spec.vdpa_type.as_str() {
+                "virtio" => Some(VdpaType::Virtio),
+                "vhost" => Some(VdpaType::Vhost),
+                _ => None,
+            },
             ovs: spec.bridge.ovs.is_some(),
         }
     }
@@ -211,7 +220,7 @@ fn combinations(spec: &PolicySpec, words: &Words, broken: &mut Violations) {
         "must not be switchdev with linkType ib",
     );
     broken.require(
-        !words.vdpa || (netdevice && switchdev),
+        words.vdpa_type.is_none() || (netdevice && switchdev),
         "spec.vdpaType",
         quoted(&spec.vdpa_type),
         "needs deviceType netdevice and eSwitchMode switchdev",
@@ -245,7 +254,7 @@ fn unsupported(spec: &PolicySpec, words: &Words) -> Vec<Violation> {
     [
         asked(switchdev, "spec.eSwitchMode", quoted(&spec.e_switch_mode)),
         asked(infiniband, "spec.linkType", quoted(&spec.link_type)),
-        asked(words.vdpa, "spec.vdpaType", quoted(&spec.vdpa_type)),
+        asked(words.vdpa_type.is_some(), "spec.vdpaType", quoted(&spec.vdpa_type)),
         asked(words.ovs, "spec.bridge.ovs", String::new()),
     ]
     .into_iter()

@@ -8,6 +8,7 @@ use conf::node_state::{
     Interface, NodeState, NodeStateMetadata, NodeStateSpec, NodeStateStatus, VirtualFunction,
     WantedGroup, WantedInterface,
 };
+use conf::policy::EswitchMode;
 use conf::{NodeName, PciAddress};
 
 use super::{Timestamp, conditions};
@@ -111,9 +112,18 @@ fn wanted_interface(
         mtu: wanted.mtu.map_or(0, |mtu| mtu.get()),
         name: netdev.map(|netdev| netdev.name.to_string()).unwrap_or_default(),
         link_type: netdev.map(link_type).unwrap_or_default().to_ascii_lowercase(),
+        e_switch_mode: eswitch_mode(wanted.eswitch_mode),
         externally_managed: wanted.externally_managed,
         vf_groups: wanted.groups.iter().map(wanted_group).collect(),
         ..Default::default()
+    }
+}
+
+/// Upstream writes nothing for the mode that is there anyway.
+fn eswitch_mode(mode: EswitchMode) -> String {
+    match mode {
+        EswitchMode::Legacy => String::new(),
+        EswitchMode::Switchdev => mode.to_string(),
     }
 }
 
@@ -125,6 +135,7 @@ fn wanted_group(group: &VfGroup) -> WantedGroup {
         policy_name: group.policy.clone(),
         mtu: group.mtu.map_or(0, |mtu| mtu.get()),
         is_rdma: group.is_rdma,
+        vdpa_type: group.vdpa_type.map(|kind| kind.to_string()).unwrap_or_default(),
         ..Default::default()
     }
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use conf::desired::{Loss, NoMatch, PfLabel, PolicyOutcome, Refusal, Verdict};
-use conf::policy::DeviceType;
+use conf::policy::{DeviceType, EswitchMode};
 use conf::{VfRange, Violation};
 
 use super::*;
@@ -27,6 +27,7 @@ fn group(policy: &str, range: VfRange, device_type: DeviceType) -> VfGroup {
         is_rdma: false,
         need_vhost_net: false,
         exclude_topology: false,
+        vdpa_type: None,
     }
 }
 
@@ -35,6 +36,8 @@ fn wanted(groups: Vec<VfGroup>) -> DesiredPf {
         num_vfs: 4,
         mtu: Some(9000.try_into().unwrap()),
         externally_managed: false,
+        eswitch_mode: EswitchMode::Legacy,
+        link_type: None,
         policies: groups.iter().map(|group| group.policy.clone()).collect(),
         groups,
         refused: Vec::new(),
