@@ -4,6 +4,8 @@
 //! Blocks are files on the node. [`NodeBlock`] is the format; it carries a version, and reading
 //! one checks it, so that a damaged file is an error and not a wrong address.
 
+mod geometry;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -12,6 +14,8 @@ use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 use crate::{AddressRange, ParseError, PoolName, serde_by_text};
+
+pub use geometry::{BlockSize, PoolGeometry};
 
 /// Which kind of pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

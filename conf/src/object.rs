@@ -4,7 +4,8 @@
 //! Value --read--> Read { object: Ok(Object) | Err(every broken rule), warnings }
 //! ```
 //!
-//! `status` is someone's report and never read; metadata that does not matter here is left alone.
+//! `status` is someone's report. Of a pool it tells which blocks nodes have already; it is read
+//! for nothing else. Metadata that does not matter here is left alone.
 
 use serde_json::{Map, Value};
 
@@ -89,7 +90,8 @@ pub fn read(document: Value) -> Read {
         Some(Err(violation)) => Err(Violations(vec![violation])),
         Some(Ok(kind)) => {
             let spec = fields.remove("spec").unwrap_or_default();
-            object(kind, &api_version, &metadata.name, spec, &mut warnings)
+            let object = object(kind, &api_version, &metadata.name, spec, &mut warnings);
+            object.map(|object| with_status(object, fields.get("status"), &mut warnings))
         }
     };
     // One list of all that is wrong: with the envelope first.
@@ -173,6 +175,15 @@ fn object(
             ));
             Ok(unhandled(kind))
         }
+    }
+}
+
+/// The object with what its status tells that is not in the spec.
+fn with_status(object: Object, status: Option<&Value>, warnings: &mut Vec<Violation>) -> Object {
+    match object {
+        Object::IpPool(pool) => Object::IpPool(pool.with_status(status, warnings)),
+        Object::CidrPool(pool) => Object::CidrPool(pool.with_status(status, warnings)),
+        other => other,
     }
 }
 

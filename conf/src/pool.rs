@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AddressRange, PoolName};
 
+mod allocation;
 pub(crate) mod cidr_pool;
 pub(crate) mod ip_pool;
 mod rules;
 pub mod selector;
 pub(crate) mod spec;
 
+pub use allocation::Allocation;
 pub use selector::NodeSelector;
 
 /// Addresses of every node's block by number, both ends included.
@@ -52,6 +54,9 @@ pub struct IpPool {
     pub default_gateway: bool,
     /// Routes by `gateway`, which then is there, by their network addresses.
     pub routes: Vec<IpNetwork>,
+    /// What was dealt to nodes already: whole blocks, no two alike.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allocations: Vec<Allocation>,
 }
 
 /// A prefix that is given to a node by name, or to nobody.
@@ -89,6 +94,9 @@ pub struct CidrPool {
     pub default_gateway: bool,
     /// Routes by the gateway, by their network addresses.
     pub routes: Vec<IpNetwork>,
+    /// What was dealt to nodes already: whole prefixes, no two alike.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allocations: Vec<Allocation>,
 }
 
 #[cfg(test)]

@@ -17,11 +17,11 @@ mod numbers;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use conf::AddressRange;
 use conf::address::advance;
-use conf::block::{NodeBlock, PoolKind, PoolRef, VERSION};
-use conf::pool::{CidrPool, IndexRange, IpPool};
+use conf::block::{NodeBlock, PoolGeometry, VERSION};
+use conf::pool::{Allocation, CidrPool, IndexRange, IpPool};
 use conf::settings::Standalone;
+use conf::{AddressRange, NodeName};
 use ipnetwork::IpNetwork;
 
 use grid::Grid;
@@ -59,15 +59,18 @@ pub enum Kept {
 /// The blocks of one pool.
 #[derive(Debug, Clone)]
 pub struct Blocks {
-    pool: PoolRef,
+    geometry: PoolGeometry,
     grid: Grid,
     /// The mask and the neighbours of all blocks; `None` when each block is a network of its own.
     subnet: Option<IpNetwork>,
     gateway: Gateway,
     exclusions: Vec<AddressRange>,
     per_node_exclusions: Vec<IndexRange>,
-    /// Prefixes that are promised by name: to this node, or (`None`) to another or nobody.
+    /// Blocks that are not for whoever comes: promised to this node by name, or (`None`) another
+    /// node's or nobody's.
     promised: BTreeMap<u128, Option<Promise>>,
+    /// The block that this node had before.
+    adopted: Option<u128>,
     default_gateway: bool,
     routes: Vec<IpNetwork>,
 }
@@ -88,34 +91,39 @@ enum Gateway {
 }
 
 impl Blocks {
-    /// The blocks of an IPPool.
-    pub fn of_ip_pool(pool: &IpPool) -> Self {
+    /// The blocks of an IPPool, as the node named `node` sees them: those that other nodes have
+    /// already do not exist for it.
+    pub fn of_ip_pool(pool: &IpPool, node: &NodeName) -> Self {
         let usable = AddressRange::hosts_of(pool.subnet);
-        Self {
-            pool: PoolRef { kind: PoolKind::IpPool, name: pool.name.clone() },
-            grid: Grid::in_range(usable, u128::from(pool.per_node_block_size.get())),
+        let size = u128::from(pool.per_node_block_size.get());
+        let blocks = Self {
+            geometry: PoolGeometry::of_ip_pool(pool),
+            grid: Grid::in_range(usable, size),
             subnet: Some(pool.subnet),
             gateway: Gateway::At(pool.gateway),
             exclusions: AddressRange::coalesce(pool.exclusions.iter().copied()),
             per_node_exclusions: coalesce(&pool.per_node_exclusions),
             promised: BTreeMap::new(),
+            adopted: None,
             default_gateway: pool.default_gateway,
             routes: pool.routes.clone(),
-        }
+        };
+        blocks.with_allocations(&pool.allocations, node)
     }
 
-    /// The blocks of a CIDRPool, as the node named `node` sees them: prefixes that
-    /// staticAllocations promise to others do not exist for it.
-    pub fn of_cidr_pool(pool: &CidrPool, node: &str) -> Self {
+    /// The blocks of a CIDRPool, as the node named `node` sees them: prefixes that other nodes
+    /// have already, or that staticAllocations promise to others, do not exist for it.
+    pub fn of_cidr_pool(pool: &CidrPool, node: &NodeName) -> Self {
         let grid = Grid::of_prefixes(pool.cidr, pool.per_node_prefix);
         let promised = pool.static_allocations.iter().filter_map(|allocation| {
-            let own = allocation.node.as_deref() == Some(node);
+            let own = allocation.node.as_deref() == Some(node.as_str());
             let promise = own.then_some(Promise { gateway: allocation.gateway });
             Some((grid.index_of(AddressRange::of_network(allocation.prefix))?, promise))
         });
-        Self {
-            pool: PoolRef { kind: PoolKind::CidrPool, name: pool.name.clone() },
+        let blocks = Self {
+            geometry: PoolGeometry::of_cidr_pool(pool),
             promised: promised.collect(),
+            adopted: None,
             grid,
             subnet: None,
             gateway: pool.gateway_index.map_or(Gateway::At(None), Gateway::Index),
@@ -123,7 +131,40 @@ impl Blocks {
             per_node_exclusions: coalesce(&pool.per_node_exclusions),
             default_gateway: pool.default_gateway,
             routes: pool.routes.clone(),
+        };
+        blocks.with_allocations(&pool.allocations, node)
+    }
+
+    /// The same blocks, of which `allocations` were dealt already. What the spec promises by name
+    /// counts for more.
+    fn with_allocations(mut self, allocations: &[Allocation], node: &NodeName) -> Self {
+        for allocation in allocations {
+            let Some(index) = self.grid.index_of(allocation.range) else { continue };
+            if allocation.node == *node {
+                self.adopted = Some(index);
+            } else {
+                self.promised.entry(index).or_insert(None);
+            }
         }
+        self
+    }
+
+    /// The block that the pool's spec promises this node by name.
+    pub fn promised(&self) -> Option<u128> {
+        self.promised.iter().find(|(_, promise)| promise.is_some()).map(|(index, _)| *index)
+    }
+
+    /// The block that the pool's status says this node has, where it can go on with it: there is
+    /// something to give out, and the spec promises it to nobody.
+    pub fn adopted(&self) -> Option<u128> {
+        self.adopted.filter(|index| {
+            !self.promised.contains_key(index) && self.block(*index, Sharing::Shared).is_some()
+        })
+    }
+
+    /// What their numbers mean.
+    pub fn geometry(&self) -> &PoolGeometry {
+        &self.geometry
     }
 
     /// The number of the last one, usable or not; `None` when there is none.
@@ -157,7 +198,7 @@ impl Blocks {
         };
         is_left(range, gateway, &exclusions).then(|| NodeBlock {
             version: VERSION,
-            pool: self.pool.clone(),
+            pool: self.geometry.pool.clone(),
             index,
             range,
             network,
@@ -221,12 +262,11 @@ impl Blocks {
     }
 
     /// The block of one host among several with no arbiter between them: the prefix promised to
-    /// it, else the first usable one of `host`, `host + hosts`, `host + 2 × hosts`, …
+    /// it, else the block that it had before, else the first usable one of `host`, `host + hosts`, `host + 2 × hosts`, …
     pub fn for_host(&self, standalone: Standalone) -> Option<NodeBlock> {
         let sharing = Sharing::from(standalone);
-        let own = self.promised.iter().find(|(_, promise)| promise.is_some());
-        if let Some((index, _)) = own {
-            return self.block(*index, sharing);
+        if let Some(index) = self.promised().or_else(|| self.adopted()) {
+            return self.block(index, sharing);
         }
         let Standalone { host, hosts } = standalone;
         if host >= hosts {

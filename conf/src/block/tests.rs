@@ -74,3 +74,54 @@ fn pools_by_kind_and_name() {
         assert!(bad.parse::<PoolRef>().is_err(), "{bad}");
     }
 }
+
+fn ip_pool(subnet: &str, size: u32) -> crate::pool::IpPool {
+    crate::pool::IpPool {
+        name: "blue".parse().unwrap(),
+        subnet: subnet.parse().unwrap(),
+        per_node_block_size: size.try_into().unwrap(),
+        gateway: None,
+        exclusions: Vec::new(),
+        per_node_exclusions: Vec::new(),
+        node_selector: None,
+        default_gateway: false,
+        routes: Vec::new(),
+        allocations: Vec::new(),
+    }
+}
+
+/// Other versions of railhead compare it with their own.
+#[test]
+fn the_format_of_a_geometry() {
+    let of_ip_pool = PoolGeometry::of_ip_pool(&ip_pool("192.168.0.0/16", 4));
+    let of_prefixes = PoolGeometry {
+        pool: "cidrpool/green".parse().unwrap(),
+        first: "fd00::".parse().unwrap(),
+        size: BlockSize::PerNodeNetworkPrefix(64),
+    };
+    for (geometry, json, words) in [
+        (
+            of_ip_pool,
+            json!({"pool": "ippool/blue", "first": "192.168.0.1", "perNodeBlockSize": 4}),
+            "blocks of 4 addresses from 192.168.0.1",
+        ),
+        (
+            of_prefixes,
+            json!({"pool": "cidrpool/green", "first": "fd00::", "perNodeNetworkPrefix": 64}),
+            "prefixes of length 64 from fd00::",
+        ),
+    ] {
+        assert_eq!(serde_json::to_value(&geometry).unwrap(), json);
+        assert_eq!(serde_json::from_value::<PoolGeometry>(json).unwrap(), geometry);
+        assert_eq!(geometry.to_string(), words);
+    }
+}
+
+#[test]
+fn a_pool_that_only_grows_keeps_its_geometry() {
+    let of = |subnet, size| PoolGeometry::of_ip_pool(&ip_pool(subnet, size));
+    assert_eq!(of("10.0.0.0/24", 4), of("10.0.0.0/23", 4));
+    assert_ne!(of("10.0.0.0/24", 4), of("10.0.0.0/24", 8));
+    // To the front: what was block 0 is another by now.
+    assert_ne!(of("10.0.1.0/24", 4), of("10.0.0.0/23", 4));
+}

@@ -48,6 +48,7 @@ pub(crate) fn check(name: &str, spec: &CidrPoolSpec) -> Result<CidrPool, Violati
         node_selector,
         default_gateway: spec.default_gateway,
         routes,
+        allocations: Vec::new(),
     })
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn check(name: &str, spec: &IpPoolSpec) -> Result<IpPool, Violations>
         node_selector,
         default_gateway: spec.default_gateway,
         routes,
+        allocations: Vec::new(),
     })
 }
 

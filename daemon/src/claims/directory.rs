@@ -109,20 +109,13 @@ impl Directory {
     }
 
     /// Whether `block` is one that this host may go on holding, going by its number: the one
-    /// promised to the node by name, else any of the host's own.
-    fn is_own_number(&self, pool: &Pool, block: &NodeBlock, wanted: Option<&NodeBlock>) -> bool {
-        let promised = match pool {
-            Pool::Ip(_) => false,
-            Pool::Cidr(pool) => pool
-                .static_allocations
-                .iter()
-                .any(|allocation| allocation.node.as_deref() == Some(self.node.as_str())),
-        };
+    /// promised to the node by name, else the one that it had before or any of the host's own.
+    fn is_own_number(&self, dealt: &Blocks, block: &NodeBlock) -> bool {
         let Standalone { host, hosts } = self.standalone;
-        if promised {
-            wanted.is_some_and(|wanted| wanted.index == block.index)
-        } else {
-            block.index.checked_rem(u128::from(hosts)) == Some(u128::from(host))
+        let is_hosts = block.index.checked_rem(u128::from(hosts)) == Some(u128::from(host));
+        match dealt.promised() {
+            Some(promised) => promised == block.index,
+            None => is_hosts || dealt.adopted() == Some(block.index),
         }
     }
 
@@ -193,8 +186,8 @@ impl Claims for Directory {
     fn claim(&self, pool: &Pool) -> Result<Claim, ClaimError> {
         let at = pool.at();
         let dealt = match pool {
-            Pool::Ip(pool) => Blocks::of_ip_pool(pool),
-            Pool::Cidr(pool) => Blocks::of_cidr_pool(pool, self.node.as_str()),
+            Pool::Ip(pool) => Blocks::of_ip_pool(pool, &self.node),
+            Pool::Cidr(pool) => Blocks::of_cidr_pool(pool, &self.node),
         };
         let wanted = dealt.for_host(self.standalone);
         let old = match blocks::load(&self.root, &at) {
@@ -206,9 +199,7 @@ impl Claims for Directory {
             Err(error) => return Err(error.into()),
         };
         match dealt.keep(&old, Sharing::from(self.standalone)) {
-            Kept::Same(block) if self.is_own_number(pool, &old, wanted.as_ref()) => {
-                self.save(*block)
-            }
+            Kept::Same(block) if self.is_own_number(&dealt, &old) => self.save(*block),
             Kept::Same(_) => self.follow(&at, old, wanted, false),
             Kept::Renumbered { .. } => self.follow(&at, old, wanted, true),
         }

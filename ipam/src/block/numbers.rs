@@ -75,6 +75,12 @@ impl Numbers {
         (step > 0 && self.contains(number)).then_some(number)
     }
 
+    /// These without `taken`.
+    pub fn without(&self, taken: impl IntoIterator<Item = u128>) -> Self {
+        let taken = taken.into_iter().map(|number| (number, number));
+        Self::new(self.last, self.missing.iter().copied().chain(taken))
+    }
+
     /// Takes `number` out.
     pub fn remove(&mut self, number: u128) {
         let at = self.missing.partition_point(|(_, end)| end.saturating_add(1) < number);

@@ -31,15 +31,16 @@ impl Bed {
         Directory::new(&self.root, &"node-a".parse().unwrap(), &self.settings)
     }
 
-    /// How this node stands with each pool of these specs.
+    /// How this node stands with each pool of these specs. A spec may end in a status:
+    /// `subnet: …, perNodeBlockSize: 4}, status: {allocations: […]`.
     fn settle(&self, pools: &[(&str, &str)]) -> BTreeMap<PoolRef, Standing> {
         let text: String = pools
             .iter()
             .map(|(pool, spec)| {
                 let (kind, name) = pool.split_once('/').unwrap();
                 format!(
-                    "apiVersion: nv-ipam.nvidia.com/v1alpha1\nkind: {kind}\n\
-                     metadata: {{name: {name}}}\nspec: {{{spec}}}\n---\n"
+                    "{{apiVersion: nv-ipam.nvidia.com/v1alpha1, kind: {kind}, \
+                     metadata: {{name: {name}}}, spec: {{{spec}}}}}\n---\n"
                 )
             })
             .collect();
@@ -264,6 +265,40 @@ fn a_promised_prefix_is_taken_and_an_unpromised_one_given_up() {
     };
     assert_eq!(range(spec), "10.1.0.1");
     assert_eq!(range(&promised), "10.1.7.1");
+}
+
+/// YAML that was exported from a cluster.
+#[test]
+fn a_node_that_comes_from_a_cluster_keeps_its_block() {
+    let status = |own: &str| {
+        format!(
+            "{TEN}}}, status: {{allocations: [\
+             {{nodeName: node-0, startIP: 10.0.0.1, endIP: 10.0.0.10}}, {own}]"
+        )
+    };
+    let mut bed = Bed::new();
+    let own = "{nodeName: node-a, startIP: 10.0.0.51, endIP: 10.0.0.60}";
+    assert_eq!(bed.stand(&status(own)), "BlockHeld: this node gives out 10.0.0.51-10.0.0.60");
+    bed.lease("one");
+    // It keeps it when hosts share the pool, and when the status is left out later on.
+    bed.host(0, 2);
+    assert_eq!(bed.stand(&status(own)), "BlockHeld: this node gives out 10.0.0.51-10.0.0.60");
+    bed.host(0, 1);
+    assert_eq!(bed.stand(TEN), "BlockHeld: this node gives out 10.0.0.51-10.0.0.60");
+    // What others have is never taken.
+    let bed = Bed::new();
+    assert_eq!(bed.stand(&status("")), "BlockHeld: this node gives out 10.0.0.11-10.0.0.20");
+}
+
+#[test]
+fn a_block_that_is_held_does_not_move_because_a_status_says_so() {
+    let bed = Bed::new();
+    bed.stand(TEN);
+    let late = format!(
+        "{TEN}}}, status: {{allocations: [\
+         {{nodeName: node-a, startIP: 10.0.0.51, endIP: 10.0.0.60}}]"
+    );
+    assert_eq!(bed.stand(&late), "BlockHeld: this node gives out 10.0.0.1-10.0.0.10");
 }
 
 #[test]

@@ -27,6 +27,7 @@ proptest! {
     ) {
         let mut numbers = Numbers::new(last, missing.clone());
         let mut list = listed(last, &missing);
+        let without = numbers.without(removed.iter().copied());
         for one in removed {
             numbers.remove(one);
             list.remove(&one);
@@ -34,6 +35,7 @@ proptest! {
                 prop_assert!(pair[0].1 + 1 < pair[1].0, "{:?}", numbers.missing);
             }
         }
+        prop_assert_eq!(&without, &numbers);
         prop_assert_eq!(numbers.count(), list.len() as u128);
         let all: Vec<u128> = (0..80).map_while(|rank| numbers.nth(rank)).collect();
         prop_assert_eq!(&all, &list.iter().copied().collect::<Vec<_>>());

@@ -185,7 +185,7 @@ fn all(numbers: &Numbers) -> Vec<u128> {
 proptest! {
     #[test]
     fn an_ip_pool_deals_as_the_model_does(pool in any_ip_pool(), host in 0u32..6, hosts in 1u32..6) {
-        let (blocks, model) = (Blocks::of_ip_pool(&pool), Model::of_ip_pool(&pool));
+        let (blocks, model) = (Blocks::of_ip_pool(&pool, &node("n")), Model::of_ip_pool(&pool));
         assert_deals(&blocks, &model, &[])?;
         let usable = model.usable();
         prop_assert_eq!(&all(&blocks.open()), &usable);
@@ -196,7 +196,7 @@ proptest! {
 
     #[test]
     fn a_cidr_pool_deals_as_the_model_does(pool in any_cidr_pool(), host in 0u32..4, hosts in 1u32..4) {
-        let (blocks, model) = (Blocks::of_cidr_pool(&pool, "a"), Model::of_cidr_pool(&pool));
+        let (blocks, model) = (Blocks::of_cidr_pool(&pool, &node("a")), Model::of_cidr_pool(&pool));
         let number_of = |allocation: &StaticAllocation| {
             let size = 1u128 << ((if pool.cidr.is_ipv4() { 32 } else { 128 }) - pool.per_node_prefix);
             (number(allocation.prefix.ip()) - number(pool.cidr.ip())) / size
@@ -220,7 +220,7 @@ proptest! {
     /// What a daemon writes the plugin reads, to the letter.
     #[test]
     fn every_block_keeps_the_rules_of_its_format(pool in any_ip_pool(), index in 0u128..9) {
-        if let Some(block) = Blocks::of_ip_pool(&pool).block(index, Sharing::Alone)
+        if let Some(block) = Blocks::of_ip_pool(&pool, &node("n")).block(index, Sharing::Alone)
             && pool.gateway.is_none_or(|gateway| pool.subnet.contains(gateway))
         {
             let text = serde_json::to_string(&block).unwrap();
