@@ -5,6 +5,7 @@
 //!             ^ here
 //!
 //! block: pool, index -> NodeBlock      (pure; used by the daemon)
+//! claim: pool, node  -> index          (pure; an arbiter decides between nodes)
 //!           |
 //! blocks: /var/lib/railhead/blocks/*   (written by the daemon, read by the plugins)
 //!           |
@@ -21,6 +22,7 @@
 pub mod allocate;
 pub mod block;
 pub mod blocks;
+pub mod claim;
 pub mod clock;
 pub mod cooldown;
 pub mod durable;
