@@ -5,7 +5,7 @@
 //! rtnetlink: one dump of links ---+--> Pf, Vf --+
 //! rtnetlink: VFs of a PF ---------+             +--> Snapshot
 //! store, locks, /proc: users -------------------+
-//! routes: management NICs ----------------------+
+//! routes, addresses: management NICs -----------+
 //! ```
 //!
 //! A PF that cannot be read hides no other.
@@ -50,7 +50,7 @@ pub fn observe(host: &Host) -> Result<Snapshot, kernel::Error> {
         });
         match pf {
             Ok(Some(mut pf)) => {
-                pf.management = management::of(&pf, &management);
+                management::mark(&mut pf, &management);
                 snapshot.pfs.insert(address, pf);
             }
             Ok(None) => {}

@@ -142,6 +142,11 @@ pub enum User {
         /// The upper netdev's name.
         of: String,
     },
+    /// This machine itself, which is reached by it.
+    Machine {
+        /// Why: "it carries the default route".
+        why: String,
+    },
     /// A process that holds its VFIO group open.
     Process {
         /// Its process id.
@@ -190,6 +195,7 @@ impl fmt::Display for User {
             Self::Verb { holder } => write!(f, "{holder}, which works on it"),
             Self::OtherNamespace => f.write_str("another network namespace"),
             Self::Port { of } => write!(f, "port of {of}"),
+            Self::Machine { why } => write!(f, "this machine: {why}"),
             Self::Process { pid, name } => write!(f, "process {pid} ({name})"),
         }
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::IpNetwork;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, Parseable};
-use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::netlink::{Route, malformed};
@@ -32,6 +32,18 @@ impl Route {
             Ok(addresses) => Ok(addresses),
             Err(cause) => Err(self.failed(index, "list", "addresses", cause)),
         }
+    }
+
+    /// The addresses of all links of the namespace by which others can reach it: of the scope
+    /// `global`, so neither link-local nor loopback ones.
+    pub fn global_addresses(&mut self) -> Result<Vec<Address>, Error> {
+        let read = |payload: &[u8]| {
+            let found = AddressMessage::parse(payload).map_err(malformed)?;
+            let is_global = found.header.scope == AddressScope::Universe;
+            Ok(read_address(&found).filter(|_| is_global))
+        };
+        self.dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()), read)
+            .map_err(|cause| Error::new("list", "addresses", cause))
     }
 
     /// Gives a link an address. An IPv4 address gets its broadcast address where it has one; an

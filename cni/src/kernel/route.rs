@@ -57,6 +57,11 @@ impl IpRoute {
         }
     }
 
+    /// Whether it is in the main table.
+    pub fn is_main(&self) -> bool {
+        self.table.is_none_or(|table| table == MAIN)
+    }
+
     /// Whether it is what `wanted` asks for: equal in what `wanted` says, whatever the rest.
     pub fn satisfies(&self, wanted: &Self) -> bool {
         fn same<T: PartialEq>(wanted: Option<T>, found: Option<T>) -> bool {
@@ -88,15 +93,12 @@ impl Route {
         }
     }
 
-    /// All default routes of the namespace's main table. One with several next hops gives one
-    /// entry for each.
+    /// All default routes of the namespace, in any table. One with several next hops gives one
+    /// entry for each; each half (`0.0.0.0/1`, `128.0.0.0/1`), which a VPN puts in front of the
+    /// whole, is one as well.
     pub fn default_routes(&mut self) -> Result<Vec<IpRoute>, Error> {
-        let mut message = RouteMessage::default();
-        message.attributes.push(RouteAttribute::Table(MAIN));
-        self.dump_routes(message, |route| {
-            route.destination.prefix() == 0 && route.table == Some(MAIN)
-        })
-        .map_err(|cause| Error::new("list", "default routes", cause))
+        self.dump_routes(RouteMessage::default(), |route| route.destination.prefix() <= 1)
+            .map_err(|cause| Error::new("list", "default routes", cause))
     }
 
     /// Adds a route. The same route there already is [`Change::Same`]; another one to the same

@@ -111,10 +111,18 @@ fn default_routes_of_both_families() {
         }
         ip("route add 10.20.0.0/16 via 10.1.0.1");
         ip("route add default via 10.1.0.9 table 77");
-        let found = route.default_routes().unwrap();
+        ip("route add 128.0.0.0/1 via 10.1.0.8");
+        ip("route add blackhole default table 78");
+        let mut found: Vec<_> = route.default_routes().unwrap();
+        found.sort_by_key(|found| (found.destination.is_ipv6(), found.gateway));
+        let found: Vec<_> = found
+            .iter()
+            .map(|found| (found.gateway.unwrap().to_string(), found.is_main()))
+            .collect();
+        let found: Vec<_> = found.iter().map(|(gateway, main)| (gateway.as_str(), *main)).collect();
         assert_eq!(
-            found.iter().filter_map(|found| found.gateway).collect::<Vec<_>>(),
-            ["10.1.0.1".parse::<std::net::IpAddr>().unwrap(), "2001:db8::1".parse().unwrap(),]
+            found,
+            [("10.1.0.1", true), ("10.1.0.8", true), ("10.1.0.9", false), ("2001:db8::1", true)]
         );
     });
 }

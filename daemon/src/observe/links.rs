@@ -1,10 +1,11 @@
 //! Netdevs by the PCI function that they belong to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use cni::kernel::Error;
 use cni::kernel::link::{Hardware, Link};
 use cni::kernel::netlink::Route;
+use cni::kernel::route::IpRoute;
 use cni::kernel::sysfs::Function;
 use conf::{IfName, Mac, PciAddress};
 
@@ -59,12 +60,43 @@ impl Links {
         }
     }
 
-    /// The netdevs that the default routes lead out of, IPv4 and IPv6; a captured tree tells none.
-    pub(super) fn with_default_route(&mut self) -> Result<Vec<IfName>, Error> {
+    /// The netdevs that others reach this machine by, each with why; a captured tree tells none.
+    ///
+    /// They are those of the main table's default routes. Where it has none, some other table
+    /// has (a VRF, a routing daemon's own); where there is no default route at all, an address
+    /// is all that there is.
+    pub(super) fn ways_out(&mut self) -> Result<Vec<(IfName, String)>, Error> {
         let Self::Live { route, by_index, .. } = self else { return Ok(Vec::new()) };
         let routes = route.default_routes()?;
-        let indices: BTreeSet<u32> = routes.into_iter().map(|route| route.index).collect();
-        Ok(indices.iter().filter_map(|index| by_index.get(index)?.if_name()).collect())
+        let main = routes.iter().filter(|route| route.is_main()).map(|route| route.index);
+        let mut indices: BTreeMap<u32, String> =
+            main.map(|index| (index, "it carries the default route".to_owned())).collect();
+        if indices.is_empty() {
+            let why = |route: &IpRoute| match route.table {
+                Some(table) => format!("it carries the default route of table {table}"),
+                None => "it carries the default route".to_owned(),
+            };
+            indices.extend(routes.iter().map(|route| (route.index, why(route))));
+        }
+        if indices.is_empty() {
+            let addresses = route.global_addresses()?.into_iter();
+            indices.extend(addresses.map(|address| {
+                let ip = address.network.ip();
+                (address.index, format!("there is no default route, and it has the address {ip}"))
+            }));
+        }
+        let named = indices.into_iter();
+        Ok(named.filter_map(|(index, why)| Some((by_index.get(&index)?.if_name()?, why))).collect())
+    }
+
+    /// What the Open vSwitch port `upper` may send its frames out of: every other port. Nothing
+    /// but the flows says which, and nothing in sysfs leads from one to the other, since the
+    /// master of them all is the datapath.
+    pub(super) fn switch_ports(&self, upper: &IfName) -> Vec<IfName> {
+        match self {
+            Self::Live { by_index, .. } => switch_ports(by_index, upper),
+            Self::Captured => Vec::new(),
+        }
     }
 
     /// The MACs that a PF has assigned to its VFs; none where it has too many VFs to say.
@@ -78,6 +110,19 @@ impl Links {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The kind of an Open vSwitch datapath and of its internal ports.
+const OPENVSWITCH: &str = "openvswitch";
+
+fn switch_ports(links: &BTreeMap<u32, Link>, upper: &IfName) -> Vec<IfName> {
+    let is_switch = |link: &Link| link.kind.as_deref() == Some(OPENVSWITCH);
+    if !links.values().any(|link| link.name == upper.as_str() && is_switch(link)) {
+        return Vec::new();
+    }
+    let is_port =
+        |link: &&Link| link.master.and_then(|master| links.get(&master)).is_some_and(is_switch);
+    links.values().filter(is_port).filter_map(Link::if_name).collect()
 }
 
 /// A link as a netdev; `None` when its name is one that nobody can work with.
@@ -120,4 +165,49 @@ fn captured(host: &Host, function: &Function) -> Result<Option<Found>, Error> {
         max_mtu: None,
         master: None,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(index: u32, name: &str, kind: Option<&str>, master: Option<u32>) -> (u32, Link) {
+        let link = Link {
+            index,
+            name: name.to_owned(),
+            altnames: Vec::new(),
+            mac: None,
+            permanent_mac: None,
+            hardware: Hardware::Ethernet,
+            mtu: 1500,
+            min_mtu: 0,
+            max_mtu: 0,
+            up: true,
+            carrier: true,
+            promisc: false,
+            allmulti: false,
+            promiscuity: 0,
+            parent_device: None,
+            parent_bus: None,
+            master,
+            kind: kind.map(str::to_owned),
+        };
+        (index, link)
+    }
+
+    #[test]
+    fn an_open_vswitch_bridge_stands_on_the_ports_of_its_datapath() {
+        let links: BTreeMap<u32, Link> = [
+            link(2, "ens1f0", None, Some(4)),
+            link(3, "ens1f1", None, Some(6)),
+            link(4, "ovs-system", Some("openvswitch"), None),
+            link(5, "br-ex", Some("openvswitch"), None),
+            link(6, "br0", Some("bridge"), None),
+        ]
+        .into();
+        let ports = |name: &str| switch_ports(&links, &name.parse().unwrap());
+        assert_eq!(ports("br-ex"), ["ens1f0".parse().unwrap()]);
+        assert_eq!(ports("br0"), [], "its ports are its lower netdevs");
+        assert_eq!(ports("ens1f1"), []);
+    }
 }

@@ -1,4 +1,12 @@
-//! PFs that the machine's own traffic depends on: those below a default route.
+//! PFs that the machine itself is reached by: what its default routes, or else its addresses,
+//! stand on.
+//!
+//! ```text
+//! default routes of the main table, else of any table, else global addresses
+//!    |
+//!    v
+//! netdev --lower_*, Open vSwitch ports--> netdev --> … --> PF, or VF of a PF
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -7,15 +15,15 @@ use conf::IfName;
 
 use super::links::Links;
 use crate::host::Host;
-use crate::snapshot::Pf;
+use crate::snapshot::{Pf, User};
 
-/// The netdevs that carry the default route, IPv4 or IPv6, and why: directly, or below a bond, a
-/// bridge, a VLAN that has it.
+/// The netdevs that the machine is reached by, each with why: itself, or as a part of a bond, a
+/// bridge, a VLAN.
 pub(super) fn netdevs(host: &Host, links: &mut Links) -> Result<BTreeMap<IfName, String>, Error> {
     let mut carrying = BTreeMap::new();
-    for top in links.with_default_route()? {
-        carrying.insert(top.clone(), "it carries the default route".to_owned());
-        descend(host, &top, &mut carrying)?;
+    for (top, why) in links.ways_out()? {
+        descend(host, links, &top, &why, &mut carrying)?;
+        carrying.insert(top, why);
     }
     Ok(carrying)
 }
@@ -23,15 +31,17 @@ pub(super) fn netdevs(host: &Host, links: &mut Links) -> Result<BTreeMap<IfName,
 /// Adds all that `top` stands on.
 fn descend(
     host: &Host,
+    links: &Links,
     top: &IfName,
+    why: &str,
     carrying: &mut BTreeMap<IfName, String>,
 ) -> Result<(), Error> {
     let mut uppers = vec![top.clone()];
     while let Some(upper) = uppers.pop() {
-        for lower in host.sysfs().lower_netdevs(&upper)? {
+        let lowers = host.sysfs().lower_netdevs(&upper)?;
+        for lower in lowers.into_iter().chain(links.switch_ports(&upper)) {
             if !carrying.contains_key(&lower) {
-                carrying
-                    .insert(lower.clone(), format!("it carries the default route (below {top})"));
+                carrying.insert(lower.clone(), format!("{why} (below {top})"));
                 uppers.push(lower);
             }
         }
@@ -39,14 +49,20 @@ fn descend(
     Ok(())
 }
 
-/// Why the machine's own traffic depends on `pf`, by itself or by one of its VFs, which have no
-/// link without it.
-pub(super) fn of(pf: &Pf, carrying: &BTreeMap<IfName, String>) -> Option<String> {
+/// Notes on `pf` why the machine depends on it: by itself, or by one of its VFs, which have no
+/// link without it. Such a VF is in use, by the machine.
+pub(super) fn mark(pf: &mut Pf, carrying: &BTreeMap<IfName, String>) {
+    for vf in pf.vfs.values_mut() {
+        let why = vf.netdev.as_ref().and_then(|netdev| carrying.get(&netdev.name));
+        if let (Some(why), None) = (why, &vf.user) {
+            vf.user = Some(User::Machine { why: why.clone() });
+        }
+    }
     let own = pf.netdev.as_ref().and_then(|netdev| carrying.get(&netdev.name)).cloned();
-    own.or_else(|| {
+    pf.management = own.or_else(|| {
         pf.vfs.iter().find_map(|(index, vf)| {
             let why = carrying.get(&vf.netdev.as_ref()?.name)?;
             Some(format!("of its VF {index}: {why}"))
         })
-    })
+    });
 }

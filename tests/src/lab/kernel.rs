@@ -19,6 +19,7 @@ const WANTED: &[&str] = &[
     "vfio-pci",
     // What tests and people build networks of.
     "8021q",
+    "bonding",
     "bridge",
     "dummy",
     "macvlan",
@@ -30,6 +31,7 @@ const WANTED: &[&str] = &[
 /// What modules are loaded with.
 const PARAMETERS: &[(&str, &str)] = &[
     // No interface that nobody asked for.
+    ("bonding", "max_bonds=0"),
     ("dummy", "numdummies=0"),
 ];
 

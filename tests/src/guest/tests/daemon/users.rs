@@ -16,7 +16,6 @@ pub(super) const TESTS: &[Test] = &[
     ("daemon::users::a_process_with_the_vfio_group", a_process_with_the_vfio_group),
     ("daemon::users::foreign_vfs_in_use", foreign_vfs_in_use),
     ("daemon::users::an_attached_vf_and_one_whose_container_died", attached_and_dead),
-    ("daemon::users::the_default_route", the_default_route),
 ];
 
 fn a_vf_in_another_namespace() {
@@ -100,33 +99,4 @@ fn attached_and_dead() {
     let attachments = railhead("attachments -o json").ok().json();
     assert_eq!(attachments["attachments"], json!([]));
     undo("net");
-}
-
-/// Directly, and below a bridge.
-fn the_default_route() {
-    put_policy("net", "enp1s0", 2, "");
-    run("ip link set enp1s0 up").ok();
-    run("ip addr add 192.0.2.1/24 dev enp1s0").ok();
-    run("ip route add default via 192.0.2.254").ok();
-    let guarded = railhead("apply").failed_with(1);
-    assert!(guarded.stdout.contains("it carries the default route"), "{guarded}");
-    assert_eq!(pf(0).num_vfs(), 0);
-    run("ip route del default").ok();
-    run("ip addr del 192.0.2.1/24 dev enp1s0").ok();
-
-    run("ip link add br0 type bridge").ok();
-    run("ip link set enp1s0 master br0").ok();
-    run("ip link set br0 up").ok();
-    run("ip -6 addr add 2001:db8::1/64 dev br0 nodad").ok();
-    run("ip -6 route add default via 2001:db8::2").ok();
-    let guarded = railhead("apply").failed_with(1);
-    assert!(guarded.stdout.contains("below br0"), "{guarded}");
-    assert_eq!(pf(0).num_vfs(), 0);
-
-    crate::guest::railhead::settings("nodeName: node-a\nguard: {allow: [enp1s0]}\n");
-    railhead("apply").ok();
-    assert_eq!(pf(0).num_vfs(), 2);
-    run("ip link del br0").ok();
-    undo("net");
-    run("ip link set enp1s0 down").ok();
 }
