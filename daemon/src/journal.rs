@@ -160,6 +160,10 @@ impl Entry {
             }
             Action::Bind { vf, to, .. } => self.intend_bind(*vf, to, pf),
             Action::SetVfMtu { vf, mtu } => self.intend_vf_mtu(*vf, *mtu, pf),
+            Action::TakeOver { vfs, mtu } => {
+                self.num_vfs = Some(Changed { old: 0, new: *vfs, pending: None });
+                self.mtu = mtu.map(|(old, new)| Changed { old, new, pending: None });
+            }
             Action::LoadModule { .. }
             | Action::SetVfMac { .. }
             | Action::ClearOverride { .. }
@@ -211,6 +215,7 @@ impl Entry {
             | Action::SetVfMac { .. }
             | Action::Bind { .. }
             | Action::ClearOverride { .. }
+            | Action::TakeOver { .. }
             | Action::Forget => {}
         }
     }

@@ -84,7 +84,7 @@ fn after(pf: &mut Pf, action: &Action) {
                 netdev.mtu = *mtu;
             }
         }
-        Action::LoadModule { .. } | Action::Forget => {}
+        Action::LoadModule { .. } | Action::TakeOver { .. } | Action::Forget => {}
     }
 }
 

@@ -5,6 +5,7 @@
 //! rtnetlink: one dump of links ---+--> Pf, Vf --+
 //! rtnetlink: VFs of a PF ---------+             +--> Snapshot
 //! store, locks, /proc: users -------------------+
+//! /proc, /etc: the SR-IOV Network Operator -----+
 //! routes, addresses: management NICs -----------+
 //! ```
 //!
@@ -22,9 +23,11 @@ use crate::snapshot::{Pf, Snapshot, Stuck, Vf};
 
 mod links;
 mod management;
+mod operator;
 mod users;
 
 use links::Links;
+use operator::Operator;
 use users::Users;
 
 /// Looks at the host.
@@ -36,8 +39,10 @@ pub fn observe(host: &Host) -> Result<Snapshot, kernel::Error> {
     let mut users = Users::read(host);
     let management = management::netdevs(host, &mut links)?;
     let stragglers = stragglers(host)?;
+    let operator = Operator::read(host);
     let mut snapshot = Snapshot {
         vfio_pci: module::is_loaded(host.sysfs(), &DriverName::vfio_pci()),
+        operator: operator::daemon(host),
         ..Snapshot::default()
     };
     for (address, function) in host.sysfs().physical_functions()? {
@@ -51,6 +56,7 @@ pub fn observe(host: &Host) -> Result<Snapshot, kernel::Error> {
         match pf {
             Ok(Some(mut pf)) => {
                 management::mark(&mut pf, &management);
+                pf.inherited = operator.on(&pf);
                 snapshot.pfs.insert(address, pf);
             }
             Ok(None) => {}
@@ -112,6 +118,7 @@ fn pf(
         stride: sriov.stride,
         management: None,
         stuck,
+        inherited: None,
         vfs,
     })
 }

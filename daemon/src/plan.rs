@@ -111,7 +111,12 @@ fn lane(address: PciAddress, wish: &Wish, snapshot: &Snapshot, ownership: &Owner
         (None, None, Some(entry)) => undo::draft(state, entry, may_interrupt),
         (None, None, None) => Draft::nothing(state),
     };
-    let (steps, blocked) = drafted.into_parts();
+    let (steps, blocked) = match snapshot.operator {
+        Some(operator) if drafted.has_steps() => {
+            (Vec::new(), vec![Blocked::OtherOperator { operator }])
+        }
+        _ => drafted.into_parts(),
+    };
     Lane { pf: address, label: pf.label(), steps, blocked }
 }
 

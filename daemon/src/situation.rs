@@ -19,7 +19,7 @@ use crate::journal::{Owner, Ownership};
 use crate::observe::observe;
 use crate::plan::{Plan, Wish, plan};
 use crate::settings::{self, Loaded, Node, SettingsError};
-use crate::snapshot::{Pf, Snapshot};
+use crate::snapshot::{Inherited, Pf, Snapshot};
 use crate::source::{self, Directory, Inputs, LastGoodError, ObjectRef, Objects, SourceError};
 
 /// What is and what should be.
@@ -123,6 +123,23 @@ impl Situation {
     /// All policies, folded for this node.
     pub fn desired(&self) -> &Desired {
         &self.wish.desired
+    }
+
+    /// What is surely not meant, but harms nobody: in the settings, in the objects, and in what
+    /// the SR-IOV Network Operator left on PFs that railhead does not answer for yet.
+    pub fn notices(&self) -> Vec<String> {
+        let damaged = self.snapshot.pfs.values().filter_map(|pf| match &pf.inherited {
+            Some(Inherited::Damaged { why }) if !self.ownership.contains_key(&pf.address) => {
+                Some(format!(
+                    "{why}: what the SR-IOV Network Operator did on {} is unknown, so it counts \
+                     as somebody else's",
+                    pf.label()
+                ))
+            }
+            _ => None,
+        });
+        let objects = self.objects.notices.iter().map(ToString::to_string);
+        self.loaded.warnings.iter().cloned().chain(objects).chain(damaged).collect()
     }
 
     /// Who asks for each PF, with the generations that count.

@@ -20,6 +20,16 @@ pub struct Snapshot {
     pub unreadable: BTreeMap<PciAddress, String>,
     /// Whether the module `vfio-pci` is loaded or built in.
     pub vfio_pci: bool,
+    /// The SR-IOV Network Operator's daemon, where it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorDaemon>,
+}
+
+/// The SR-IOV Network Operator's daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorDaemon {
+    /// Its process id.
+    pub pid: i32,
 }
 
 /// A physical function with an SR-IOV capability.
@@ -65,8 +75,31 @@ pub struct Pf {
     /// A write to it, or to a VF of it, that has not come to its end.
     #[serde(default)]
     pub stuck: Option<Stuck>,
+    /// What the SR-IOV Network Operator says that it did on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inherited: Option<Inherited>,
     /// Its VFs.
     pub vfs: BTreeMap<VfIndex, Vf>,
+}
+
+/// What the SR-IOV Network Operator left of a PF (`/etc/sriov-operator/pci`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Inherited {
+    /// How it shaped it.
+    Shaped {
+        /// How many VFs it made; 0 where it was to leave them alone.
+        num_vfs: u16,
+        /// The MTU that it raised the PF's to, in bytes; 0 where it left it alone.
+        mtu: u32,
+        /// The MTU that it would go back to, in bytes.
+        mtu_before: u32,
+    },
+    /// Its file cannot be used.
+    Damaged {
+        /// Which, and why.
+        why: String,
+    },
 }
 
 /// A write that a driver has not answered yet: slow, or hanging for good.

@@ -40,6 +40,7 @@ pub(crate) fn igb(address: &str, name: &str) -> Pf {
         stride: 2,
         management: None,
         stuck: None,
+        inherited: None,
         vfs: BTreeMap::new(),
     }
 }
@@ -109,7 +110,7 @@ pub(crate) fn pod() -> User {
 /// A look at the host that found `pfs`.
 pub(crate) fn snapshot(pfs: impl IntoIterator<Item = Pf>) -> Snapshot {
     let pfs = pfs.into_iter().map(|pf| (pf.address, pf)).collect();
-    Snapshot { pfs, unreadable: BTreeMap::new(), vfio_pci: false }
+    Snapshot { pfs, ..Snapshot::default() }
 }
 
 /// A wish for `num_vfs` VFs in these groups.

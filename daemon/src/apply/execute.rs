@@ -37,6 +37,8 @@ impl Kernel<'_> {
                 let link = bind::await_netdev(self, address)?;
                 Route::open()?.set_mtu(link.index, mtu(*bytes)?)?;
             }
+            // The intent in the journal is all of it.
+            Action::TakeOver { .. } => {}
             Action::Forget => self.host.journal().remove(self.pf)?,
         }
         Ok(())

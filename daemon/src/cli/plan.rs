@@ -37,10 +37,7 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     let plan = situation.plan();
     let all_usable = situation.objects.problems.is_empty();
     context.out.show(&Planned { plan: &plan, all_usable })?;
-    complain_of(&situation.objects.notices, &situation.objects.problems);
-    for warning in &situation.loaded.warnings {
-        complain(&format_args!("warning: {warning}"));
-    }
+    complain_of(&situation.notices(), &situation.objects.problems);
     for damaged in &situation.damaged {
         complain(damaged);
     }

@@ -39,7 +39,7 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     };
     let status = Status::of(&situation, &plan, &pools, daemon.as_ref());
     context.out.show(&status)?;
-    complain_of(&situation.objects.notices, &situation.objects.problems);
+    complain_of(&situation.notices(), &situation.objects.problems);
     for damaged in &situation.damaged {
         complain(damaged);
     }

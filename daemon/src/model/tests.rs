@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::journal::Ownership;
 use crate::plan::{Plan, Wish, plan};
-use crate::snapshot::User;
+use crate::snapshot::{Inherited, User};
 use crate::specimen;
 
 const PF: &str = "0000:01:00.0";
@@ -28,11 +28,17 @@ prop_compose! {
         vfs in prop::collection::vec(any_vf(), 0..=7),
         up: bool, large: bool, autoprobe: bool, iommu in prop::bool::weighted(0.8),
         management in prop::bool::weighted(0.1), hitless: bool, driver in prop::bool::weighted(0.95),
+        inherited in prop::option::weighted(0.3, 0u16..=7),
     ) -> Pf {
         let mut pf = specimen::igb(PF, "ens1f0").with_vfs(u16::try_from(vfs.len()).unwrap());
         let netdev = pf.netdev.as_mut().unwrap();
         (netdev.up, netdev.mtu, pf.autoprobe) = (up, if large { 9000 } else { 1500 }, autoprobe);
         pf.management = management.then(|| "it carries the default route".to_owned());
+        pf.inherited = inherited.map(|num_vfs| Inherited::Shaped {
+            num_vfs,
+            mtu: 9000,
+            mtu_before: 1500,
+        });
         if hitless {
             pf.driver = Some("mlx5_core".parse().unwrap());
         }
@@ -174,7 +180,7 @@ proptest! {
         for vf in pf.vfs.values_mut() {
             (vf.user, vf.driver_override) = (None, None);
         }
-        pf.management = None;
+        (pf.management, pf.inherited) = (None, None);
         let found = pf.clone();
         let mut state = State { pf, entry: None, vfio_pci: false };
         for (wish, steps) in &wishes {

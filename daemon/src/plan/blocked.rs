@@ -7,7 +7,7 @@ use conf::desired::Refusal;
 use serde::{Deserialize, Serialize};
 
 use super::step::Action;
-use crate::snapshot::{Stuck, User};
+use crate::snapshot::{OperatorDaemon, Stuck, User};
 
 /// Why a wish for one PF is not, or not fully, planned for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,11 @@ pub enum Blocked {
         /// Which, and why.
         why: String,
     },
+    /// The SR-IOV Network Operator's daemon runs on this node.
+    OtherOperator {
+        /// Its process.
+        operator: OperatorDaemon,
+    },
     /// A write to the PF, or to a VF of it, has not come to its end.
     Stuck {
         /// Which.
@@ -108,6 +113,7 @@ impl Blocked {
             Self::MtuTooHigh { .. } => "MtuTooHigh",
             Self::NoIommu { .. } => "NoIommu",
             Self::Held { .. } => "Held",
+            Self::OtherOperator { .. } => "OtherOperator",
             Self::Stuck { .. } => "Stuck",
             Self::Unreadable { .. } => "Unreadable",
         }
@@ -154,6 +160,13 @@ impl fmt::Display for Blocked {
                 Indices(vfs)
             ),
             Self::Held { why } => write!(f, "left as it is: {why}"),
+            Self::OtherOperator { operator } => write!(
+                f,
+                "left as it is: the SR-IOV Network Operator's daemon runs on this node (process \
+                 {}), and two must not shape the same NICs; take this node from it, as \
+                 configDaemonNodeSelector of its SriovOperatorConfig does",
+                operator.pid
+            ),
             Self::Stuck { stuck } => write!(
                 f,
                 "process {} is still in a write to {}, which the driver has not answered",

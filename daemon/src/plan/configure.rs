@@ -15,7 +15,7 @@ use super::mac;
 use super::step::{Action, Asks, Binding};
 use crate::journal::Owner;
 use crate::model::State;
-use crate::snapshot::{Pf, Vf};
+use crate::snapshot::{Inherited, Pf, Vf};
 
 /// Plans for `desired`.
 pub(super) fn draft(state: State, desired: &DesiredPf, may_interrupt: bool) -> Draft {
@@ -37,6 +37,7 @@ struct Wished<'a> {
 
 impl Wished<'_> {
     fn plan(mut self) -> Draft {
+        self.take_over();
         if !self.may_be_touched() {
             return self.draft;
         }
@@ -49,6 +50,20 @@ impl Wished<'_> {
         self.configure_vfs();
         self.draft.set_autoprobe(own_autoprobe, &self.asks);
         self.draft
+    }
+
+    /// What the SR-IOV Network Operator made counts as made by railhead, so that it is kept, and
+    /// goes when nobody asks for it any more. Only what is still as the operator left it.
+    fn take_over(&mut self) {
+        let Draft { now: State { pf, entry: None, .. }, .. } = &self.draft else { return };
+        let Some(Inherited::Shaped { num_vfs, mtu, mtu_before }) = pf.inherited else { return };
+        let is_theirs = num_vfs > 0 && num_vfs == pf.num_vfs && !self.desired.externally_managed;
+        if !is_theirs || !self.desired.refused.is_empty() {
+            return;
+        }
+        let present = pf_mtu(pf).filter(|present| *present == mtu && *present != mtu_before);
+        let mtu = present.map(|present| (mtu_before, present));
+        self.draft.push(Action::TakeOver { vfs: num_vfs, mtu }, &self.asks);
     }
 
     /// Whether anything may be done on the PF at all; if not, why is noted.

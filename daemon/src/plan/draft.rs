@@ -55,6 +55,11 @@ impl Draft {
         !self.blocked.is_empty()
     }
 
+    /// Whether there is anything to do so far.
+    pub(super) fn has_steps(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
     /// Adds a step unless it would disturb somebody; notes whom, if so.
     pub(super) fn attempt(&mut self, action: Action, asks: &Asks) {
         match self.obstacle(&action) {

@@ -78,6 +78,13 @@ pub enum Action {
         /// Bytes.
         mtu: u32,
     },
+    /// Answers from now on for what the SR-IOV Network Operator did on the PF.
+    TakeOver {
+        /// How many VFs it made, where there were none before.
+        vfs: u16,
+        /// The PF's MTU in bytes, before it came and now, where it raised it.
+        mtu: Option<(u32, u32)>,
+    },
     /// Forgets what was there before: nothing of ours is left on the PF.
     Forget,
 }
@@ -163,6 +170,13 @@ impl fmt::Display for Action {
             }
             Self::ClearOverride { vf } => write!(f, "VF {vf}: clear driver_override"),
             Self::SetVfMtu { vf, mtu } => write!(f, "VF {vf}: set MTU {mtu}"),
+            Self::TakeOver { vfs, mtu } => {
+                write!(f, "take over {}", Vfs(*vfs))?;
+                if let Some((before, now)) = mtu {
+                    write!(f, " and MTU {now} (was {before})")?;
+                }
+                f.write_str(" from the SR-IOV Network Operator")
+            }
             Self::Forget => f.write_str("forget the PF: it is as it was found"),
         }
     }

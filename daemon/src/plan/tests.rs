@@ -7,7 +7,7 @@ use conf::policy::DeviceType::{NetDevice, VfioPci};
 use super::*;
 use crate::journal::{Entry, Owner};
 use crate::model::State;
-use crate::snapshot::Pf;
+use crate::snapshot::{Inherited, OperatorDaemon, Pf};
 use crate::specimen::{desired, group, igb, snapshot, wish};
 
 const A: &str = "0000:01:00.0";
@@ -133,6 +133,45 @@ fn foreign_vfs_of_the_right_number_are_kept() {
     insta::assert_snapshot!("foreign_kept", fresh(&two, [found.clone()]));
     let (snapshot, ownership) = applied(&two, found);
     insta::assert_snapshot!("foreign_unbound_again", plan(&Wish::default(), &snapshot, &ownership));
+}
+
+fn inherited(num_vfs: u16) -> Option<Inherited> {
+    Some(Inherited::Shaped { num_vfs, mtu: 9000, mtu_before: 1500 })
+}
+
+#[test]
+fn what_the_sriov_network_operator_made_is_taken_over() {
+    let three = || {
+        let groups =
+            [group("blue", "0-1", NetDevice, Some(9000)), group("dpdk", "2-2", NetDevice, None)];
+        wish([(A, desired(3, groups))])
+    };
+    let mut found = igb(A, "ens1f0").up().with_vfs(3).used(2);
+    found.netdev.as_mut().unwrap().mtu = 9000;
+    found.inherited = inherited(3);
+    for index in [0, 1] {
+        found.vfs.get_mut(&conf::VfIndex(index)).unwrap().netdev.as_mut().unwrap().mtu = 9000;
+    }
+    insta::assert_snapshot!("taken_over", fresh(&three(), [found.clone()]));
+    let (mut snapshot, ownership) = applied(&three(), found.clone());
+    assert_eq!(plan(&three(), &snapshot, &ownership), Plan::default(), "once");
+    snapshot.pfs.get_mut(&address(A)).unwrap().vfs.get_mut(&conf::VfIndex(2)).unwrap().user = None;
+    let undone = plan(&Wish::default(), &snapshot, &ownership);
+    insta::assert_snapshot!("taken_over_and_undone", undone);
+
+    assert_eq!(fresh(&Wish::default(), [found.clone()]), "", "only where somebody asks for it");
+    for other in [inherited(2), Some(Inherited::Damaged { why: "cut off".to_owned() })] {
+        found.inherited = other;
+        assert!(!fresh(&three(), [found.clone()]).contains("take over"));
+    }
+}
+
+#[test]
+fn nothing_is_done_while_the_other_operator_runs() {
+    let (mut snapshot, ownership) = applied(&mixed(), igb(A, "ens1f0"));
+    snapshot.operator = Some(OperatorDaemon { pid: 4711 });
+    assert_eq!(plan(&mixed(), &snapshot, &ownership), Plan::default(), "what is in force is");
+    insta::assert_snapshot!("other_operator", plan(&Wish::default(), &snapshot, &ownership));
 }
 
 #[test]

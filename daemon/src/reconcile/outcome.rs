@@ -68,12 +68,11 @@ impl Pass {
     pub fn outcome(&self) -> Outcome {
         let objects = &self.situation.objects;
         let problems = objects.problems.iter().map(ToString::to_string);
-        let warnings = self.situation.loaded.warnings.iter().cloned();
         Outcome {
             pfs: self.pf_outcomes(),
             objects: self.not_in_force(),
             problems: problems.chain(self.troubles.iter().cloned()).collect(),
-            notices: warnings.chain(objects.notices.iter().map(ToString::to_string)).collect(),
+            notices: self.situation.notices(),
         }
     }
 

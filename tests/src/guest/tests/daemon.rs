@@ -12,12 +12,20 @@ use crate::guest::wait::wait_for;
 mod crash;
 mod drift;
 mod guard;
+mod operator;
 mod policy;
 mod service;
 mod users;
 
-pub(super) const TESTS: &[&[Test]] =
-    &[policy::TESTS, users::TESTS, guard::TESTS, drift::TESTS, service::TESTS, crash::TESTS];
+pub(super) const TESTS: &[&[Test]] = &[
+    policy::TESTS,
+    users::TESTS,
+    guard::TESTS,
+    operator::TESTS,
+    drift::TESTS,
+    service::TESTS,
+    crash::TESTS,
+];
 
 /// Puts a [`policy`] in force.
 fn put_policy(name: &str, pf_names: &str, num_vfs: u16, more: &str) {

@@ -1,0 +1,129 @@
+//! The SR-IOV Network Operator on this node: whether its daemon runs, and which PFs it shaped.
+//!
+//! ```text
+//! /proc/PID/exe                          -> sriov-network-config-daemon
+//! /etc/sriov-operator/pci/PCI-ADDRESS    one PF of SriovNetworkNodeState.spec.interfaces, as JSON
+//! /tmp/sno-initial-node-state.json       a SriovNetworkNodeState: status as first found
+//! ```
+//!
+//! Its files are not written atomically, and the last one is where anybody may write: what does
+//! not parse is told and counts for nothing.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use conf::PciAddress;
+use conf::node_state::{NodeState, WantedInterface};
+use ipam::durable;
+use procfs::process::all_processes;
+
+use crate::chain::Chain;
+use crate::host::Host;
+use crate::snapshot::{Inherited, OperatorDaemon, Pf};
+
+/// The name of its daemon's binary, in its image and on the host alike.
+const DAEMON: &str = "sriov-network-config-daemon";
+
+/// What the kernel appends to the path of a binary that was replaced.
+const DELETED: &str = " (deleted)";
+
+/// What it resets a PF to of which it has forgotten what there was, in bytes.
+const ETHERNET_MTU: u32 = 1500;
+
+/// The same on InfiniBand.
+const INFINIBAND_MTU: u32 = 2048;
+
+/// What it left behind.
+pub(super) struct Operator {
+    shaped: BTreeMap<PciAddress, Result<WantedInterface, String>>,
+    initial_mtus: BTreeMap<PciAddress, u32>,
+}
+
+/// The process of its daemon. By the binary that it runs: anybody may call themselves so, or edit
+/// a file of that name.
+pub(super) fn daemon(host: &Host) -> Option<OperatorDaemon> {
+    if !host.is_live() {
+        return None;
+    }
+    let processes = all_processes().ok()?;
+    // A process that ends meanwhile, and a kernel thread, run no binary.
+    let mut daemons = processes
+        .filter_map(Result::ok)
+        .filter(|process| process.exe().is_ok_and(|binary| is_daemon(&binary)));
+    daemons.next().map(|process| OperatorDaemon { pid: process.pid })
+}
+
+fn is_daemon(binary: &Path) -> bool {
+    let name = binary.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    name.strip_suffix(DELETED).unwrap_or(name) == DAEMON
+}
+
+impl Operator {
+    /// Reads its files; on most hosts there are none.
+    pub(super) fn read(host: &Host) -> Self {
+        let root = host.root().path();
+        let shaped = shaped(&root.join("etc/sriov-operator/pci"));
+        let initial_mtus = if shaped.is_empty() {
+            BTreeMap::new()
+        } else {
+            initial_mtus(&root.join("tmp/sno-initial-node-state.json"))
+        };
+        Self { shaped, initial_mtus }
+    }
+
+    /// What it did on `pf`.
+    pub(super) fn on(&self, pf: &Pf) -> Option<Inherited> {
+        let shaped = match self.shaped.get(&pf.address)? {
+            Ok(shaped) => shaped,
+            Err(why) => return Some(Inherited::Damaged { why: why.clone() }),
+        };
+        let is_infiniband = pf.netdev.as_ref().is_some_and(|netdev| netdev.infiniband);
+        let default = if is_infiniband { INFINIBAND_MTU } else { ETHERNET_MTU };
+        let before = self.initial_mtus.get(&pf.address).copied().unwrap_or(default);
+        // Whoever made the VFs of such a PF, the operator did not.
+        let num_vfs = if shaped.externally_managed { 0 } else { shaped.num_vfs };
+        Some(Inherited::Shaped {
+            num_vfs: u16::try_from(num_vfs).unwrap_or(u16::MAX),
+            mtu: shaped.mtu,
+            mtu_before: before,
+        })
+    }
+}
+
+fn shaped(directory: &Path) -> BTreeMap<PciAddress, Result<WantedInterface, String>> {
+    let Ok(files) = fs::read_dir(directory) else { return BTreeMap::new() };
+    let named = files.filter_map(|file| {
+        let path = file.ok()?.path();
+        let address: PciAddress = path.file_name()?.to_str()?.parse().ok()?;
+        Some((address, interface(&path, address)))
+    });
+    named.collect()
+}
+
+fn interface(path: &Path, address: PciAddress) -> Result<WantedInterface, String> {
+    let damaged = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let bytes = durable::read_optional(path).map_err(|error| Chain(&error).to_string())?;
+    let read: WantedInterface =
+        serde_json::from_slice(&bytes.unwrap_or_default()).map_err(|error| damaged(&error))?;
+    if read.pci_address.parse() != Ok(address) {
+        return Err(damaged(&format_args!("it is about PF {:?}", read.pci_address)));
+    }
+    Ok(read)
+}
+
+fn initial_mtus(path: &Path) -> BTreeMap<PciAddress, u32> {
+    let is_roots = fs::symlink_metadata(path).is_ok_and(|file| file.is_file() && file.uid() == 0);
+    let bytes = durable::read_optional(path).ok().flatten().filter(|_| is_roots);
+    let state = bytes.and_then(|bytes| serde_json::from_slice::<NodeState>(&bytes).ok());
+    let interfaces = state.into_iter().flat_map(|state| state.status.interfaces);
+    interfaces
+        .filter(|interface| interface.mtu > 0)
+        .filter_map(|interface| Some((interface.pci_address.parse().ok()?, interface.mtu)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
