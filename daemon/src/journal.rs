@@ -34,6 +34,9 @@ pub struct Entry {
     pub version: u32,
     /// The policies that asked, the winner first.
     pub owners: Vec<Owner>,
+    /// What the PF's netdev was called while they asked: its name and altnames.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     /// `sriov_numvfs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_vfs: Option<Changed<u16>>,
@@ -126,6 +129,7 @@ impl Entry {
         Self {
             version: VERSION,
             owners,
+            names: Vec::new(),
             num_vfs: None,
             autoprobe: None,
             mtu: None,

@@ -42,7 +42,10 @@ impl State {
 
     /// After the intent of `action` was recorded, with nothing done yet.
     pub fn intended(&mut self, action: &Action, owners: &[Owner]) {
-        let entry = self.entry.get_or_insert_with(|| Entry::new(owners.to_vec()));
+        let entry = self.entry.get_or_insert_with(|| Entry {
+            names: self.pf.names().map(str::to_owned).collect(),
+            ..Entry::new(owners.to_vec())
+        });
         entry.intend(action, &self.pf);
     }
 }

@@ -22,6 +22,7 @@ use crate::host::Host;
 use crate::plan::Plan;
 use crate::report::{self, Facts, PfFate, Report as _, Timestamp};
 use crate::situation::{Situation, SituationError, Written};
+use crate::snapshot::Pf;
 use crate::source;
 
 mod outcome;
@@ -112,13 +113,15 @@ fn set_damaged_aside(host: &Host, situation: &Situation, troubles: &mut Vec<Stri
     }
 }
 
-/// Writes into the journal who asks, where that is somebody else by now: the messages of an undo
-/// name them.
+/// Writes into the journal who asks, and by which names, where that is different by now: the
+/// messages of an undo name them, and a PF that was renamed is known by what it was called.
 fn record_owners(host: &Host, situation: &mut Situation, troubles: &mut Vec<String>) {
     for (pf, owners) in situation.owners() {
+        let found = situation.snapshot.pfs.get(&pf);
+        let names: Vec<String> = found.into_iter().flat_map(Pf::names).map(str::to_owned).collect();
         let Some(entry) = situation.ownership.get_mut(&pf) else { continue };
-        if entry.owners != owners {
-            entry.owners = owners;
+        if entry.owners != owners || entry.names != names {
+            (entry.owners, entry.names) = (owners, names);
             if let Err(error) = host.journal().write(pf, entry) {
                 troubles.push(Chain(&error).to_string());
             }

@@ -22,6 +22,8 @@ use crate::settings::{self, Loaded, Node, SettingsError};
 use crate::snapshot::{Inherited, Pf, Snapshot};
 use crate::source::{self, Directory, Inputs, LastGoodError, ObjectRef, Objects, SourceError};
 
+mod renamed;
+
 /// What is and what should be.
 #[derive(Debug, Clone)]
 pub struct Situation {
@@ -126,16 +128,16 @@ impl Situation {
     }
 
     /// What is surely not meant, but harms nobody: in the settings, in the objects, and in what
-    /// the SR-IOV Network Operator left on PFs that railhead does not answer for yet.
+    /// the SR-IOV Network Operator left on PFs whose VFs railhead did not make.
     pub fn notices(&self) -> Vec<String> {
+        let made =
+            |pf: &Pf| self.ownership.get(&pf.address).is_some_and(|entry| entry.made_vfs_of(pf));
         let damaged = self.snapshot.pfs.values().filter_map(|pf| match &pf.inherited {
-            Some(Inherited::Damaged { why }) if !self.ownership.contains_key(&pf.address) => {
-                Some(format!(
-                    "{why}: what the SR-IOV Network Operator did on {} is unknown, so it counts \
-                     as somebody else's",
-                    pf.label()
-                ))
-            }
+            Some(Inherited::Damaged { why }) if !made(pf) => Some(format!(
+                "{why}: what the SR-IOV Network Operator did on {} is unknown, so it counts as \
+                 somebody else's",
+                pf.label()
+            )),
             _ => None,
         });
         let objects = self.objects.notices.iter().map(ToString::to_string);
@@ -155,8 +157,10 @@ impl Situation {
 
 fn wish(written: &Written, snapshot: &Snapshot, ownership: &Ownership) -> Wish {
     let policies: Vec<_> = written.objects.policies().cloned().collect();
-    let desired = desired::fold(&policies, &node(&written.loaded.node, snapshot));
-    let held = held(&written.objects, &desired, ownership);
+    let node = node(&written.loaded.node, snapshot);
+    let desired = desired::fold(&policies, &node);
+    let mut held = renamed::held(&policies, &node, &desired, ownership);
+    held.extend(self::held(&written.objects, &desired, ownership));
     let may_interrupt = may_interrupt(&written.loaded.settings.guard.allow, snapshot);
     Wish { desired, held, may_interrupt }
 }

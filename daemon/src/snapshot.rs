@@ -205,6 +205,12 @@ impl Pf {
         }
     }
 
+    /// What policies may call it: its netdev's name and altnames.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let name = self.netdev.as_ref().map(|netdev| netdev.name.as_str());
+        name.into_iter().chain(self.altnames.iter().map(String::as_str))
+    }
+
     /// Its VFs that somebody uses.
     pub fn users(&self) -> impl Iterator<Item = (VfIndex, &User)> {
         self.vfs.iter().filter_map(|(index, vf)| Some((*index, vf.user.as_ref()?)))
