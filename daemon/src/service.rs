@@ -21,6 +21,7 @@ use crate::host::Host;
 mod backoff;
 mod capabilities;
 pub mod client;
+mod due;
 mod events;
 pub mod lock;
 mod main_loop;
@@ -28,6 +29,7 @@ mod notify;
 pub mod protocol;
 mod published;
 mod socket;
+mod telling;
 mod worker;
 
 use lock::{HostLock, HostLockError};

@@ -53,13 +53,35 @@ spec:
 #[derive(Debug)]
 pub struct Daemon {
     running: Running,
+    pid: u32,
 }
 
 impl Daemon {
     /// Starts the daemon and waits for its socket.
     #[track_caller]
     pub fn start() -> Self {
-        let mut running = Program::new("railhead daemon").start();
+        let running = Program::new("railhead daemon").start();
+        let pid = running.pid();
+        Self::listening(running, pid)
+    }
+
+    /// The same under strace, with this command.
+    #[track_caller]
+    pub fn start_under(strace: &str) -> Self {
+        let running = Program::new("railhead daemon").under(strace).start();
+        let tracer = running.pid();
+        let children = format!("/proc/{tracer}/task/{tracer}/children");
+        let pid = wait_for("strace to start the daemon", || {
+            let child = host::read(&children).split_whitespace().next()?.parse().ok()?;
+            // It calls itself strace until the daemon's binary is executed.
+            let name = std::fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
+            (name.trim() == "railhead").then_some(child)
+        });
+        Self::listening(running, pid)
+    }
+
+    #[track_caller]
+    fn listening(mut running: Running, pid: u32) -> Self {
         // A daemon that was killed leaves its socket behind, so that to see it is not enough.
         let answers =
             || std::os::unix::net::UnixStream::connect("/run/railhead/daemon.sock").is_ok();
@@ -67,18 +89,18 @@ impl Daemon {
             assert!(running.is_alive(), "the daemon ended");
             answers().then_some(())
         });
-        Self { running }
+        Self { running, pid }
     }
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.running.pid()
+        self.pid
     }
 
     /// Ends it by SIGTERM, as systemd does, and gives what it printed.
     #[track_caller]
     pub fn stop(self) -> Output {
-        self.running.signal("TERM");
+        super::program::run(&format!("kill -TERM {}", self.pid)).ok();
         self.running.finish(Duration::from_secs(60))
     }
 }

@@ -10,7 +10,9 @@ use crate::guest::railhead::{object, policy, railhead, remove_object, settings};
 use crate::guest::wait::wait_for;
 
 mod crash;
+mod discovery;
 mod drift;
+mod faults;
 mod guard;
 mod operator;
 mod policy;
@@ -20,11 +22,13 @@ mod users;
 pub(super) const TESTS: &[&[Test]] = &[
     policy::TESTS,
     users::TESTS,
+    discovery::TESTS,
     guard::TESTS,
     operator::TESTS,
     drift::TESTS,
     service::TESTS,
     crash::TESTS,
+    faults::TESTS,
 ];
 
 /// Puts a [`policy`] in force.
@@ -49,6 +53,14 @@ fn drop_and_wait(name: &str) {
     drop_policy(name);
     wait_for("the daemon to undo it all", || {
         (railhead("plan --exit-code").status == 0).then_some(())
+    });
+}
+
+/// Waits until the daemon that runs has made a pass.
+fn first_pass() {
+    wait_for("the first pass", || {
+        let status = railhead("status -o json").json();
+        (status["daemon"]["passes"].as_u64()? > 0).then_some(())
     });
 }
 

@@ -130,9 +130,7 @@ fn that_still_runs() {
     assert_eq!(pf(0).num_vfs(), 0);
 
     let daemon = Daemon::start();
-    wait_for("the first pass", || {
-        (railhead("status -o json").json()["daemon"]["passes"].as_u64()? > 0).then_some(())
-    });
+    super::first_pass();
     assert_eq!(pf(0).num_vfs(), 0);
     drop(operator);
     wait_for("the daemon to act now", || (pf(0).num_vfs() == 1).then_some(()));

@@ -54,16 +54,13 @@ fn a_restart_disturbs_nothing() {
             .collect()
     };
     let before = state();
-    for _ in 0..3 {
+    for _ in 0..5 {
         let daemon = Daemon::start();
-        wait_for("the first pass", || {
-            let status = railhead("status -o json").json();
-            (status["daemon"]["passes"].as_u64()? > 0).then_some(())
-        });
+        super::first_pass();
         daemon.stop().ok();
+        // Killed, it leaves its socket and its lock file behind.
+        drop(Daemon::start());
     }
-    // Killed, it leaves its socket and its lock file behind.
-    drop(Daemon::start());
     Daemon::start().stop().ok();
     assert_eq!(state(), before);
     super::undo("net");

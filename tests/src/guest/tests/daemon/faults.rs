@@ -1,0 +1,228 @@
+//! A kernel that refuses or hangs, modules that are missing, disks that are full: told by name, and nobody else waits.
+
+use std::fs;
+use std::time::Duration;
+
+use super::{assert_in_force, drivers, drop_and_wait, drop_policy, first_pass, put_policy, undo};
+use crate::guest::Test;
+use crate::guest::host::{Pf, pf, put, read};
+use crate::guest::program::{Program, Running, run};
+use crate::guest::railhead::{Daemon, OBJECTS, railhead};
+use crate::guest::wait::wait_for;
+
+pub(super) const TESTS: &[Test] = &[
+    ("daemon::faults::a_refused_write_is_told_and_the_other_pf_goes_on", a_refused_write_is_told),
+    ("daemon::faults::the_daemon_tries_again_what_failed", what_failed_is_tried_again),
+    ("daemon::faults::a_driver_that_hangs_holds_up_its_own_pf_alone", a_driver_that_hangs),
+    ("daemon::faults::a_module_that_is_missing_is_named", a_missing_module),
+    ("daemon::faults::a_full_disk_stops_no_nic", a_full_disk),
+    ("daemon::faults::nothing_is_done_that_cannot_be_recorded", what_cannot_be_recorded),
+    ("daemon::faults::etc_may_be_read_only", etc_may_be_read_only),
+    ("daemon::faults::a_damaged_journal_takes_nothing_away", a_damaged_journal),
+];
+
+fn sriov_numvfs(pf: &Pf) -> String {
+    format!("/sys/bus/pci/devices/{}/sriov_numvfs", pf.address)
+}
+
+/// strace that answers each write to `path` in the kernel's stead, or before it: `error=ENOMEM`, `delay_enter=1000`.
+fn tampering(path: &str, how: &str) -> String {
+    format!("strace -f -qq -o /tmp/tampering -P {path} -e trace=write -e inject=write:{how}")
+}
+
+/// The same for a daemon that runs already.
+fn tamper_with(daemon: &Daemon, path: &str, how: &str) -> Running {
+    let strace = Program::new(&format!("{} -p {}", tampering(path, how), daemon.pid())).start();
+    wait_for("strace to be there", || {
+        let status = read(&format!("/proc/{}/status", daemon.pid()));
+        (!status.contains("TracerPid:\t0")).then_some(())
+    });
+    strace
+}
+
+/// Each error number is in the outcome, with what it means here, and the other PF gets what it should.
+fn a_refused_write_is_told() {
+    let (first, second) = (pf(0), pf(1));
+    let errors = [
+        ("ENOMEM", "Out of memory"),
+        ("EBUSY", "Device or resource busy"),
+        ("ENOSPC", "No space left on device"),
+    ];
+    put_policy("net", "enp1s0, enp2s0", 1, "");
+    for (errno, words) in errors {
+        let strace = tampering(&sriov_numvfs(&first), &format!("error={errno}"));
+        let refused = Program::new("railhead apply").under(&strace).run().failed_with(1);
+        assert!(refused.stdout.contains(words), "{refused}");
+        assert!(refused.stdout.contains("sriov_numvfs of 0000:01:00.0 to 1"), "{refused}");
+        assert_eq!((first.num_vfs(), second.num_vfs()), (0, 1), "{errno}");
+        assert_eq!(first.attribute("sriov_drivers_autoprobe"), "1", "{errno}");
+        let told = read("/var/lib/railhead/objects/SriovNetworkNodeState-node-a.json");
+        assert!(told.contains("\"Failed\"") && told.contains(words), "{told}");
+    }
+    let status = railhead("status -o json").json();
+    assert_eq!(status["pfs"][1]["state"], "inForce");
+    railhead("apply").ok();
+    assert_in_force();
+    undo("net");
+}
+
+fn what_failed_is_tried_again() {
+    let daemon = Daemon::start();
+    first_pass();
+    let first = pf(0);
+    let strace = tamper_with(&daemon, &sriov_numvfs(&first), "error=EBUSY");
+    put_policy("net", "enp1s0", 1, "");
+    let passes = || railhead("status -o json").json()["daemon"]["passes"].as_u64().unwrap_or(0);
+    let before = passes();
+    wait_for("three passes more", || (passes() >= before + 3).then_some(()));
+    assert_eq!(first.num_vfs(), 0);
+    strace.signal("INT");
+    strace.finish(Duration::from_secs(60));
+    wait_for("the daemon to try again", || (first.num_vfs() == 1).then_some(()));
+    drop_and_wait("net");
+    daemon.stop().ok();
+}
+
+/// The write is under way, and its process outlives the daemon: whoever comes next leaves that PF alone, says why, and
+/// goes on when the driver has answered.
+fn a_driver_that_hangs() {
+    let daemon = Daemon::start();
+    first_pass();
+    let (first, second) = (pf(0), pf(1));
+    let strace = tamper_with(&daemon, &sriov_numvfs(&first), "delay_enter=15000000");
+    put_policy("net", "enp1s0, enp2s0", 1, "");
+    wait_for("the other PF", || (second.num_vfs() == 1).then_some(()));
+    wait_for("the daemon's child", || writer().is_some().then_some(()));
+    assert_eq!(first.num_vfs(), 0);
+    drop(daemon);
+
+    let daemon = Daemon::start();
+    first_pass();
+    let writer = writer().expect("the child outlives its daemon");
+    let told = railhead("status").stdout;
+    assert!(told.contains(&format!("process {writer} is still in a write")), "{told}");
+    assert_eq!((first.num_vfs(), second.num_vfs()), (0, 1));
+    wait_for("the first PF", || {
+        (first.num_vfs() == 1 && railhead("plan --exit-code").status == 0).then_some(())
+    });
+    strace.finish(Duration::from_secs(60));
+    drop_and_wait("net");
+    daemon.stop().ok();
+}
+
+/// The process that writes into sysfs for railhead.
+fn writer() -> Option<u32> {
+    let processes = run("ps -o pid,args").stdout;
+    let line = processes.lines().find(|line| line.contains("exe sysfs-write"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn a_missing_module() {
+    let version = run("uname -r").ok().stdout;
+    let directory = format!("/lib/modules/{}", version.trim());
+    let find = format!("find {directory} -name vfio-pci.ko");
+    let module = run(&find).ok().stdout.trim().to_owned();
+    run("rmmod vfio_pci").ok();
+    fs::rename(&module, format!("{module}.away")).expect("hide a module");
+    let daemon = Daemon::start();
+    put_policy("vms", "enp1s0", 1, "  deviceType: vfio-pci\n");
+    wait_for("the daemon to tell", || {
+        let told =
+            fs::read_to_string("/var/lib/railhead/objects/SriovNetworkNodeState-node-a.json");
+        told.ok()?.contains("load module vfio-pci").then_some(())
+    });
+    assert_eq!(drivers(&pf(0)), [""], "no driver is better than another one");
+    fs::rename(format!("{module}.away"), &module).expect("bring a module back");
+    wait_for("the daemon to try again", || (drivers(&pf(0)) == ["vfio-pci"]).then_some(()));
+    drop_and_wait("vms");
+    daemon.stop().ok();
+}
+
+/// A tmpfs over `path` without room for anything.
+struct Full(&'static str);
+
+impl Full {
+    fn over(path: &'static str) -> Self {
+        fs::create_dir_all(path).expect("make a directory");
+        run(&format!("mount -t tmpfs -o size=4k,mode=700 tmpfs {path}")).ok();
+        // Ends with the error that is wanted here.
+        run(&format!("dd if=/dev/zero of={path}/filler bs=4k count=2"));
+        Self(path)
+    }
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        run(&format!("umount {}", self.0)).ok();
+    }
+}
+
+/// What must outlive a reboot cannot be saved, which is told; the NICs are shaped all the same.
+fn a_full_disk() {
+    put_policy("net", "enp1s0", 1, "");
+    let full = Full::over("/var/lib/railhead");
+    let told = railhead("apply").failed_with(1);
+    assert!(told.stderr.contains("No space left on device"), "{told}");
+    assert_eq!(pf(0).num_vfs(), 1);
+    drop(full);
+    railhead("apply").ok();
+    undo("net");
+}
+
+/// Without a journal nobody could undo it.
+fn what_cannot_be_recorded() {
+    put_policy("net", "enp1s0", 1, "");
+    // The lock and what else is needed are there.
+    railhead("plan").ok();
+    fs::create_dir_all("/run/railhead").expect("make a directory");
+    let full = Full::over("/run/railhead/journal");
+    let refused = railhead("apply").failed_with(1);
+    for part in ["write the journal of 0000:01:00.0", "No space left on device"] {
+        assert!(refused.stdout.contains(part), "{part:?}: {refused}");
+    }
+    let pf = pf(0);
+    assert_eq!((pf.num_vfs(), pf.attribute("sriov_drivers_autoprobe").as_str()), (0, "1"));
+    drop(full);
+    drop_policy("net");
+}
+
+fn etc_may_be_read_only() {
+    put("/root/set/net.yaml", &crate::guest::railhead::policy("net", "enp1s0", 1, ""));
+    put_policy("net", "enp1s0", 1, "");
+    run("mount --bind /etc /etc").ok();
+    run("mount -o remount,bind,ro /etc").ok();
+    railhead("apply").ok();
+    assert_in_force();
+    put("/root/set/net.yaml", &crate::guest::railhead::policy("net", "enp1s0", 2, ""));
+    let refused = railhead("apply -f /root/set").failed_with(1);
+    assert!(refused.stderr.contains("Read-only file system"), "{refused}");
+    assert_eq!(pf(0).num_vfs(), 1);
+    let daemon = Daemon::start();
+    first_pass();
+    daemon.stop().ok();
+    run("umount /etc").ok();
+    let objects = fs::read_dir(OBJECTS).expect("list objects").count();
+    assert_eq!(objects, 1, "nothing half made is left");
+    undo("net");
+}
+
+/// Whose VFs they are is not known any more, so nobody takes them away.
+fn a_damaged_journal() {
+    const ENTRY: &str = "/run/railhead/journal/0000:01:00.0.json";
+    put_policy("net", "enp1s0", 2, "");
+    railhead("apply").ok();
+    let entry = read(ENTRY);
+    for damage in [&entry[..entry.len() / 2], "", "{\"version\": 99, \"owners\": []}", "[]"] {
+        put(ENTRY, damage);
+        let told = railhead("apply").failed_with(1);
+        assert!(told.stderr.contains("set aside as") && told.stderr.contains(ENTRY), "{told}");
+        assert_eq!(pf(0).num_vfs(), 2, "{damage:?}");
+        assert_eq!(read(&format!("{ENTRY}.damaged")), damage.trim());
+    }
+    railhead("apply").ok();
+    undo("net");
+    let pf = pf(0);
+    assert_eq!(pf.num_vfs(), 2, "they count as somebody else's");
+    pf.remove_vfs();
+    run("ip link set enp1s0 down").ok();
+}
