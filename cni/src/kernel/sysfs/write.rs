@@ -19,6 +19,11 @@ impl Sysfs {
             Errno::EBUSY => "it has VFs already: another count goes over 0",
             Errno::ENOENT => "no driver is bound to it, or one that makes no VFs",
             Errno::ERANGE => "more than sriov_totalvfs",
+            Errno::ENOMEM => {
+                "too little memory space or too few bus numbers for that many, dmesg says which: \
+                 switch SR-IOV on in the firmware's setup, or start the kernel with pci=realloc"
+            }
+            Errno::ENOSPC => "too few interrupts or queues for that many: lower numVfs",
             _ => "",
         })
     }
