@@ -2,35 +2,27 @@
 
 use std::collections::BTreeSet;
 use std::future;
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::backoff::{Backoff, WAITING};
-use super::events::{self, Cause};
+use super::due::Due;
+use super::events;
 use super::published::Published;
+use super::telling::{log, only_waits, summary};
 use super::worker::{Work, Worked};
 use super::{ServiceError, notify, socket};
 use crate::apply::Stop;
 use crate::chain::Chain;
 use crate::host::Host;
-use crate::printable::Printable;
 use crate::reconcile::{Outcome, Pass, PfOutcome};
 use crate::situation::Written;
 use crate::snapshot::Snapshot;
-
-/// Events of one thing come in bursts.
-const BURST: Duration = Duration::from_millis(10);
-
-/// Files are copied one after the other.
-const COPYING: Duration = Duration::from_millis(100);
-
-/// The slow timer: in case something changed that made no event.
-const SLOW: Duration = Duration::from_secs(600);
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) async fn run(host: Arc<Host>) -> Result<(), ServiceError> {
@@ -44,17 +36,20 @@ pub(super) async fn run(host: Arc<Host>) -> Result<(), ServiceError> {
     let published = Arc::new(Published::new());
     let wanted = Arc::new(Notify::new());
     let listener = socket::listen(&host).map_err(ServiceError::setup("listen on the socket"))?;
-    tokio::spawn(socket::serve(listener, Arc::clone(&published), Arc::clone(&wanted)));
+    let mut served =
+        tokio::spawn(socket::serve(listener, Arc::clone(&published), Arc::clone(&wanted)));
     let mut watchdog = notify::interval().map(|every| {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks
     });
     let mut steward = Loop::new(host, published, netdevs);
-    loop {
+    let ended = loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
+            // Deaf to `railhead apply` it is of little use: systemd starts another one.
+            served = &mut served => break Err(deaf(served)),
             _ = hangup.recv() => steward.due.files(Instant::now()),
             () = wanted.notified() => steward.due.files(Instant::now()),
             Some(cause) = causes.recv() => steward.due.event(cause),
@@ -62,10 +57,15 @@ pub(super) async fn run(host: Arc<Host>) -> Result<(), ServiceError> {
             () = sleep_until(steward.due.next()), if steward.running.is_none() => steward.begin(),
             () = tick(&mut watchdog) => notify::alive(),
         }
-    }
+    };
     notify::stopping();
     steward.end().await;
-    Ok(())
+    ended
+}
+
+fn deaf(served: Result<io::Error, JoinError>) -> ServiceError {
+    let why = served.unwrap_or_else(io::Error::other);
+    ServiceError::setup("accept clients on the socket")(why)
 }
 
 /// The end of the pass that runs; never, when none does.
@@ -80,48 +80,6 @@ async fn tick(ticks: &mut Option<tokio::time::Interval>) {
     match ticks {
         Some(ticks) => drop(ticks.tick().await),
         None => future::pending().await,
-    }
-}
-
-/// When to make the next pass, and whether to read what is written before.
-#[derive(Debug)]
-struct Due {
-    kernel: Option<Instant>,
-    files: Option<Instant>,
-    retry: Option<Instant>,
-    slow: Instant,
-}
-
-impl Due {
-    fn event(&mut self, cause: Cause) {
-        match cause {
-            // From the first event on, so that no stream of events puts it off for ever.
-            Cause::Kernel => {
-                self.kernel.get_or_insert_with(|| Instant::now() + BURST);
-            }
-            // From the last event on: what is half copied is better not read.
-            Cause::Files => self.files(Instant::now() + COPYING),
-        }
-    }
-
-    fn files(&mut self, at: Instant) {
-        self.files = Some(at);
-    }
-
-    fn next(&self) -> Instant {
-        let soon = [self.kernel, self.files, self.retry].into_iter().flatten().min();
-        soon.map_or(self.slow, |soon| soon.min(self.slow))
-    }
-
-    /// Takes what is due; says whether to read what is written.
-    fn take(&mut self) -> bool {
-        let now = Instant::now();
-        let reads = self.slow <= now || self.files.is_some_and(|files| files <= now);
-        (self.kernel, self.retry, self.slow) = (None, None, now + SLOW);
-        if reads {
-            self.files = None;
-        }
-        reads
     }
 }
 
@@ -142,12 +100,11 @@ impl Loop {
         published: Arc<Published>,
         netdevs: watch::Sender<BTreeSet<u32>>,
     ) -> Self {
-        let now = Instant::now();
         Self {
             host,
             published,
             netdevs,
-            due: Due { kernel: None, files: Some(now), retry: None, slow: now + SLOW },
+            due: Due::now(),
             running: None,
             written: None,
             backoff: Backoff::default(),
@@ -201,7 +158,7 @@ impl Loop {
             Ok(outcome) if only_waits(outcome) => WAITING,
             _ => self.backoff.failed(),
         };
-        self.due.retry = Some(Instant::now() + in_time);
+        self.due.again_in(in_time);
     }
 
     fn publish(&mut self, outcome: Result<Outcome, String>) {
@@ -236,69 +193,4 @@ fn netdevs(snapshot: &Snapshot) -> BTreeSet<u32> {
     let of_pfs = snapshot.pfs.values().filter_map(|pf| pf.netdev.as_ref());
     let vfs = snapshot.pfs.values().flat_map(|pf| pf.vfs.values());
     of_pfs.chain(vfs.filter_map(|vf| vf.netdev.as_ref())).map(|netdev| netdev.index).collect()
-}
-
-/// Whether all that is not in force waits for somebody who uses a VF.
-fn only_waits(outcome: &Outcome) -> bool {
-    outcome.pfs.values().all(PfOutcome::only_waits)
-}
-
-fn summary(outcome: &Result<Outcome, String>) -> String {
-    match outcome {
-        Ok(outcome) if outcome.is_success() => "everything is as the objects want it".to_owned(),
-        Ok(outcome) if only_waits(outcome) && outcome.problems.is_empty() => {
-            "waits for VFs that are in use; see railhead status".to_owned()
-        }
-        Ok(_) => "not everything is as the objects want it; see railhead status".to_owned(),
-        Err(why) => Printable(why).to_string(),
-    }
-}
-
-/// Tells the log what is news.
-fn log(outcome: &Result<Outcome, String>) {
-    tracing::info!("{}", summary(outcome));
-    let Ok(outcome) = outcome else { return };
-    for (object, why) in &outcome.objects {
-        tracing::warn!("{}: {}", Printable(object), Printable(why));
-    }
-    for problem in &outcome.problems {
-        tracing::warn!("{}", Printable(problem));
-    }
-    for pf in outcome.pfs.values() {
-        for blocked in &pf.blocked {
-            tracing::warn!("{}: {blocked}", pf.label);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn due() -> Due {
-        let now = Instant::now();
-        Due { kernel: None, files: None, retry: None, slow: now + SLOW }
-    }
-
-    #[test]
-    fn a_stream_of_events_puts_nothing_off() {
-        let mut due = due();
-        due.event(Cause::Kernel);
-        let first = due.next();
-        due.event(Cause::Kernel);
-        assert_eq!(due.next(), first);
-    }
-
-    #[test]
-    fn files_that_are_being_copied_are_read_after_the_last() {
-        let mut due = due();
-        due.event(Cause::Files);
-        let first = due.next();
-        due.event(Cause::Files);
-        assert!(due.next() >= first);
-        due.event(Cause::Kernel);
-        assert!(due.next() < first, "the kernel does not wait for files");
-        assert!(!due.take(), "which are not read before their time");
-        assert!(due.files.is_some());
-    }
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::protocol::{LONGEST, Reply, Request};
 use super::published::{Published, State};
@@ -19,8 +19,9 @@ use crate::reconcile::Outcome;
 /// How long a client may take to say what it wants: each that says nothing holds an open file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long to wait after a client could not be accepted.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Clients that are answered at once: more wait in the kernel's queue, so that they never use up
+/// the files that the daemon itself needs.
+const CLIENTS: usize = 64;
 
 /// Listens, for root only. A socket that a killed daemon left is replaced: the host's lock, which
 /// we hold, says that nobody listens on it.
@@ -36,24 +37,31 @@ pub(super) fn listen(host: &Host) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Answers clients, each in a task of its own, until the end of the daemon.
-pub(super) async fn serve(listener: UnixListener, published: Arc<Published>, wanted: Arc<Notify>) {
+/// Answers clients, each in a task of its own; ends only when no more can come.
+pub(super) async fn serve(
+    listener: UnixListener,
+    published: Arc<Published>,
+    wanted: Arc<Notify>,
+) -> io::Error {
+    let places = Arc::new(Semaphore::new(CLIENTS));
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let (published, wanted) = (Arc::clone(&published), Arc::clone(&wanted));
-                tokio::spawn(async move {
-                    if let Err(error) = answer(stream, &published, &wanted).await {
-                        tracing::debug!("a client went away: {error}");
-                    }
-                });
+        let place = match Arc::clone(&places).acquire_owned().await {
+            Ok(place) => place,
+            Err(closed) => return io::Error::other(closed),
+        };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            // It went away while it waited.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(error) => return error,
+        };
+        let (published, wanted) = (Arc::clone(&published), Arc::clone(&wanted));
+        tokio::spawn(async move {
+            if let Err(error) = answer(stream, &published, &wanted).await {
+                tracing::debug!("a client went away: {error}");
             }
-            // Too many open files, for one: some will be closed.
-            Err(error) => {
-                tracing::warn!("accept a client: {error}");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+            drop(place);
+        });
     }
 }
 

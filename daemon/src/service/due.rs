@@ -1,0 +1,103 @@
+//! When the next pass is due.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::events::Cause;
+
+/// Events of one thing come in bursts.
+const BURST: Duration = Duration::from_millis(10);
+
+/// Files are copied one after the other.
+const COPYING: Duration = Duration::from_millis(100);
+
+/// The slow timer: in case something changed that made no event.
+const SLOW: Duration = Duration::from_secs(600);
+
+/// When to make the next pass, and whether to read what is written before.
+#[derive(Debug)]
+pub(super) struct Due {
+    kernel: Option<Instant>,
+    files: Option<Instant>,
+    retry: Option<Instant>,
+    slow: Instant,
+}
+
+impl Due {
+    /// At once, and after reading what is written.
+    pub(super) fn now() -> Self {
+        let now = Instant::now();
+        Self { kernel: None, files: Some(now), retry: None, slow: now + SLOW }
+    }
+
+    /// Something happened.
+    pub(super) fn event(&mut self, cause: Cause) {
+        match cause {
+            // From the first event on, so that no stream of events puts it off for ever.
+            Cause::Kernel => {
+                self.kernel.get_or_insert_with(|| Instant::now() + BURST);
+            }
+            // From the last event on: what is half copied is better not read.
+            Cause::Files => self.files(Instant::now() + COPYING),
+        }
+    }
+
+    /// What is written is to be read, then.
+    pub(super) fn files(&mut self, at: Instant) {
+        self.files = Some(at);
+    }
+
+    /// Whatever is not in force is to be looked at again after that long.
+    pub(super) fn again_in(&mut self, time: Duration) {
+        self.retry = Some(Instant::now() + time);
+    }
+
+    /// When the next pass is due.
+    pub(super) fn next(&self) -> Instant {
+        let soon = [self.kernel, self.files, self.retry].into_iter().flatten().min();
+        soon.map_or(self.slow, |soon| soon.min(self.slow))
+    }
+
+    /// Takes what is due; says whether to read what is written.
+    pub(super) fn take(&mut self) -> bool {
+        let now = Instant::now();
+        let reads = self.slow <= now || self.files.is_some_and(|files| files <= now);
+        (self.kernel, self.retry, self.slow) = (None, None, now + SLOW);
+        if reads {
+            self.files = None;
+        }
+        reads
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn due() -> Due {
+        Due { files: None, ..Due::now() }
+    }
+
+    #[test]
+    fn a_stream_of_events_puts_nothing_off() {
+        let mut due = due();
+        due.event(Cause::Kernel);
+        let first = due.next();
+        due.event(Cause::Kernel);
+        assert_eq!(due.next(), first);
+    }
+
+    #[test]
+    fn files_that_are_being_copied_are_read_after_the_last() {
+        let mut due = due();
+        due.event(Cause::Files);
+        let first = due.next();
+        due.event(Cause::Files);
+        assert!(due.next() >= first);
+        due.event(Cause::Kernel);
+        assert!(due.next() < first, "the kernel does not wait for files");
+        assert!(!due.take(), "which are not read before their time");
+        assert!(due.files.is_some());
+    }
+}
