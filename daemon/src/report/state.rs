@@ -115,7 +115,6 @@ fn wanted_interface(
         e_switch_mode: eswitch_mode(wanted.eswitch_mode),
         externally_managed: wanted.externally_managed,
         vf_groups: wanted.groups.iter().map(wanted_group).collect(),
-        ..Default::default()
     }
 }
 
@@ -136,7 +135,6 @@ fn wanted_group(group: &VfGroup) -> WantedGroup {
         mtu: group.mtu.map_or(0, |mtu| mtu.get()),
         is_rdma: group.is_rdma,
         vdpa_type: group.vdpa_type.map(|kind| kind.to_string()).unwrap_or_default(),
-        ..Default::default()
     }
 }
 
