@@ -13,7 +13,7 @@ use std::str::FromStr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use crate::{AddressRange, ParseError, PoolName, serde_by_text};
+use crate::{AddressRange, BootId, ParseError, PoolName, serde_by_text};
 
 pub use geometry::{BlockSize, PoolGeometry};
 
@@ -105,6 +105,32 @@ pub struct NodeBlock {
     pub exclusions: Vec<AddressRange>,
     /// Where an address that is asked for by name may lie; exclusions do not bind it.
     pub static_range: AddressRange,
+    /// Since when no pool asks for it any more; absent while one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
+    /// Whether somebody held `gateway` when an edit of the pool made it the gateway.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gateway_is_leased: bool,
+}
+
+/// A block that outlives what asked for it: the pool is gone, or does not select the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// In which run of the machine that was seen first.
+    pub boot: BootId,
+    /// When, in nanoseconds of that run's `CLOCK_BOOTTIME`, which nobody can set.
+    pub since: u64,
+    /// Whether the pool was gone altogether.
+    pub gone: bool,
+    /// Whether its time is up: who holds an address keeps it, and nobody gets another.
+    pub retired: bool,
+}
+
+impl NodeBlock {
+    /// Whether nobody gets an address of it any more.
+    pub fn is_retired(&self) -> bool {
+        self.leaving.as_ref().is_some_and(|leaving| leaving.retired)
+    }
 }
 
 /// A block as it is written, before its rules are checked.
@@ -120,6 +146,10 @@ struct Unchecked {
     routes: Vec<IpNetwork>,
     exclusions: Vec<AddressRange>,
     static_range: AddressRange,
+    #[serde(default)]
+    leaving: Option<Leaving>,
+    #[serde(default)]
+    gateway_is_leased: bool,
 }
 
 impl TryFrom<Unchecked> for NodeBlock {
@@ -161,6 +191,8 @@ impl TryFrom<Unchecked> for NodeBlock {
             routes: raw.routes,
             exclusions,
             static_range: raw.static_range,
+            leaving: raw.leaving,
+            gateway_is_leased: raw.gateway_is_leased,
         })
     }
 }

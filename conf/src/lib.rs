@@ -30,7 +30,7 @@ pub mod vf;
 mod violation;
 
 pub use address::AddressRange;
-pub use name::{ContainerId, IfName, NetworkName, NodeName, PoolName, ResourceName};
+pub use name::{BootId, ContainerId, IfName, NetworkName, NodeName, PoolName, ResourceName};
 pub use net::{Guid, Mac, Mtu, VlanId, VlanProto, VlanQos};
 pub use pci::{DriverName, PciAddress, PciId};
 pub use vf::{LinkState, OnOff, VfIndex, VfRange};

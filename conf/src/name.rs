@@ -114,6 +114,17 @@ text!(
     SUBDOMAIN_RULE
 );
 
+text!(
+    /// Which start of the machine: `/proc/sys/kernel/random/boot_id` (drivers/char/random.c), a
+    /// UUID in lower case.
+    BootId,
+    |text| {
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        text.len() == 36 && text.bytes().all(|b| hex(b) || b == b'-')
+    },
+    "must be a UUID in lower case, like 1d1f2a3b-4c5d-4e6f-8a9b-0c1d2e3f4a5b"
+);
+
 /// The rule of [`is_subdomain`].
 pub(crate) const SUBDOMAIN_RULE: &str = "must be 1 to 253 lower-case letters, digits, '-' and '.', \
      each part between dots beginning and ending with a letter or digit";
@@ -205,6 +216,14 @@ mod tests {
         for bad in ["", ".", "..", "a/b", "../a", "a..b", "a.", "A", "a b", "a\0", &"a".repeat(254)]
         {
             assert!(bad.parse::<NodeName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn boot_ids() {
+        assert!("1d1f2a3b-4c5d-4e6f-8a9b-0c1d2e3f4a5b".parse::<BootId>().is_ok());
+        for bad in ["", "x", "1D1F2A3B-4C5D-4E6F-8A9B-0C1D2E3F4A5B", &"a".repeat(37)] {
+            assert!(bad.parse::<BootId>().is_err(), "{bad}");
         }
     }
 

@@ -6,6 +6,7 @@
 //! standalone: {host: 0, hosts: 2}
 //! guard: {allow: [ens1f0, "0000:86:00.1"]}
 //! cooldownSeconds: 30
+//! blockGraceSeconds: 300
 //! ```
 
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub guard: Guard,
     /// How long a freed address is not given out again, in seconds.
     pub cooldown_seconds: u32,
+    /// How long a block stays this node's after its pool is gone or selects others, in seconds.
+    pub block_grace_seconds: u32,
 }
 
 impl Default for Settings {
@@ -41,6 +44,7 @@ impl Default for Settings {
             standalone: Standalone::default(),
             guard: Guard::default(),
             cooldown_seconds: DEFAULT_COOLDOWN,
+            block_grace_seconds: DEFAULT_BLOCK_GRACE,
         }
     }
 }
@@ -48,6 +52,10 @@ impl Default for Settings {
 /// How long a freed address is not given out again unless the admin says otherwise, in seconds:
 /// longer than a neighbour entry stays fresh (`base_reachable_time`).
 pub const DEFAULT_COOLDOWN: u32 = 30;
+
+/// How long a block outlives its pool unless the admin says otherwise, in seconds: longer than it
+/// takes to set a node up anew, or what labels it to restart.
+pub const DEFAULT_BLOCK_GRACE: u32 = 300;
 
 /// This host among the hosts that share pools with no arbiter between them; the only one by
 /// default.
@@ -101,6 +109,7 @@ const KEYS: &[&str] = &[
     "standalone.hosts",
     "guard.allow",
     "cooldownSeconds",
+    "blockGraceSeconds",
 ];
 
 /// The settings as they are written.
@@ -112,6 +121,7 @@ struct SettingsSpec {
     standalone: Option<StandaloneSpec>,
     guard: GuardSpec,
     cooldown_seconds: Option<i64>,
+    block_grace_seconds: Option<i64>,
 }
 
 /// `standalone`.
@@ -131,6 +141,9 @@ struct GuardSpec {
 
 /// The longest cooldown: a day.
 const LONGEST_COOLDOWN: u32 = 86_400;
+
+/// The longest grace of a block: a week.
+const LONGEST_BLOCK_GRACE: u32 = 604_800;
 
 fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
     let mut broken = Violations::default();
@@ -162,14 +175,14 @@ fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
             "must be the name or the PCI address of a PF",
         );
     }
-    let cooldown = match spec.cooldown_seconds {
-        None => Some(defaults.cooldown_seconds),
-        Some(number) => {
-            let fits = u32::try_from(number).ok().filter(|seconds| *seconds <= LONGEST_COOLDOWN);
-            let rule = || ParseError::new(format!("must be between 0 and {LONGEST_COOLDOWN}"));
-            broken.keep(fits.ok_or_else(rule), "cooldownSeconds", number)
-        }
+    let mut seconds = |number: Option<i64>, key: &str, most: u32| {
+        let number = number?;
+        let fits = u32::try_from(number).ok().filter(|seconds| *seconds <= most);
+        let rule = || ParseError::new(format!("must be between 0 and {most}"));
+        broken.keep(fits.ok_or_else(rule), key, number)
     };
+    let cooldown = seconds(spec.cooldown_seconds, "cooldownSeconds", LONGEST_COOLDOWN);
+    let block_grace = seconds(spec.block_grace_seconds, "blockGraceSeconds", LONGEST_BLOCK_GRACE);
     broken.into_result()?;
     Ok(Settings {
         node_name,
@@ -178,6 +191,7 @@ fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
         // What breaks a rule has left a violation above.
         standalone: standalone.unwrap_or(defaults.standalone),
         cooldown_seconds: cooldown.unwrap_or(defaults.cooldown_seconds),
+        block_grace_seconds: block_grace.unwrap_or(defaults.block_grace_seconds),
     })
 }
 

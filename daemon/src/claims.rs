@@ -7,17 +7,21 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use conf::block::{NodeBlock, PoolKind, PoolRef};
 use conf::pool::{CidrPool, IpPool, NodeSelector};
+use ipam::Lease;
 
 use crate::settings::Node;
 use crate::source::Objects;
 
 pub mod directory;
+mod error;
+mod standing;
 
-pub use directory::{ClaimError, Directory};
+pub use directory::Directory;
+pub use error::ClaimError;
+pub use standing::Standing;
 
 /// A pool of either kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +62,9 @@ pub trait Claims {
     /// Sees to it that this node has its block of `pool`, in the pool's present shape.
     fn claim(&self, pool: &Pool) -> Result<Claim, ClaimError>;
 
-    /// Gives up the block of a pool that is gone or does not select this node any more, unless
-    /// its addresses are in use.
-    fn release(&self, pool: &PoolRef) -> Result<Release, ClaimError>;
+    /// Gives up the block of a pool that does not ask for it any more, once its grace is over and
+    /// its addresses are given back.
+    fn release(&self, pool: &PoolRef, why: Unasked) -> Result<Release, ClaimError>;
 
     /// The pools of which this node has a block.
     fn held(&self) -> Result<Vec<PoolRef>, ClaimError>;
@@ -70,11 +74,19 @@ pub trait Claims {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
     /// The block is this node's.
-    Held(NodeBlock),
+    Held(Box<NodeBlock>),
+    /// The block is this node's, but somebody holds the address that the pool has made its
+    /// gateway.
+    GatewayLeased {
+        /// The block.
+        block: Box<NodeBlock>,
+        /// Who holds it.
+        by: Box<Lease>,
+    },
     /// The block stays as it is, though the pool was edited.
     Kept {
         /// The block.
-        block: NodeBlock,
+        block: Box<NodeBlock>,
         /// Why.
         why: Renumbering,
     },
@@ -97,35 +109,35 @@ pub enum Renumbering {
     Shared,
 }
 
+/// Why no pool asks for a block any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unasked {
+    /// The pool is gone.
+    Gone,
+    /// The pool does not select this node.
+    NotSelected,
+}
+
 /// What became of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Release {
     /// The block is nobody's now.
     Released,
-    /// It stays until its leases are given back.
+    /// It stays for its grace, and gives out addresses as before: the pool may come back.
+    Retained,
+    /// Its grace is over. It gives out nothing more, and stays until its leases are given back.
     InUse {
         /// How many.
         leases: usize,
     },
 }
 
-/// How this node stands with one pool.
-#[derive(Debug)]
-pub enum Standing {
-    /// What a claim came to.
-    Claimed(Claim),
-    /// The pool does not select this node, and it has no block of it.
-    NotForThisNode,
-    /// The pool is gone or does not select this node any more, but its block is in use.
-    Leaving {
-        /// How many leases there are.
-        leases: usize,
-    },
-    /// Something went wrong.
-    Failed(ClaimError),
-}
-
 /// Claims this node's block of every pool in `objects`, and releases all others.
+///
+/// A block is not released the moment nobody asks for it: labels flap, nodes are set up anew, and
+/// a pool that is deleted and made again means to go on. So a release takes a grace, in which
+/// everything works as before; then no new address is given out, and the block goes with its last
+/// lease.
 ///
 /// While the snapshot is incomplete no block is released: its pool may well be there.
 pub fn settle(
@@ -151,15 +163,17 @@ pub fn settle(
         if claimed || invalid.contains(&pool) || !objects.is_complete() {
             continue;
         }
-        match claims.release(&pool) {
-            Ok(Release::Released) => {}
-            Ok(Release::InUse { leases }) => {
-                standings.insert(pool, Standing::Leaving { leases });
-            }
-            Err(error) => {
-                standings.insert(pool, Standing::Failed(error));
-            }
-        }
+        let why = match standings.get(&pool) {
+            Some(_) => Unasked::NotSelected,
+            None => Unasked::Gone,
+        };
+        let standing = match claims.release(&pool, why) {
+            Ok(Release::Released) => continue,
+            Ok(Release::Retained) => Standing::Retained(why),
+            Ok(Release::InUse { leases }) => Standing::Leaving { why, leases },
+            Err(error) => Standing::Failed(error),
+        };
+        standings.insert(pool, standing);
     }
     Ok(standings)
 }
@@ -167,73 +181,6 @@ pub fn settle(
 /// Pools that are there, but break rules: their blocks stay.
 fn invalid_pools(objects: &Objects) -> BTreeSet<PoolRef> {
     objects.problems.iter().filter_map(|problem| problem.object()?.to_pool()).collect()
-}
-
-impl Standing {
-    /// One word for conditions.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Claimed(Claim::Held(_)) => "BlockHeld",
-            Self::Claimed(Claim::Kept { .. }) => "RenumberingRefused",
-            Self::Claimed(Claim::NoBlock { .. }) => "NoFreeBlock",
-            Self::NotForThisNode => "NotSelected",
-            Self::Leaving { .. } => "InUse",
-            Self::Failed(error) => error.reason(),
-        }
-    }
-
-    /// Whether this node's part is as the pool wants it.
-    pub fn is_settled(&self) -> bool {
-        matches!(self, Self::Claimed(Claim::Held(_)) | Self::NotForThisNode)
-    }
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Claimed(Claim::Held(block)) => write!(f, "this node gives out {}", block.range),
-            Self::Claimed(Claim::Kept { block, why }) => {
-                write!(
-                    f,
-                    "the edit would renumber, so this node still gives out {}: {why}",
-                    block.range
-                )
-            }
-            Self::Claimed(Claim::NoBlock { why }) => f.write_str(why),
-            Self::NotForThisNode => f.write_str("its nodeSelector does not select this node"),
-            Self::Leaving { leases } => write!(
-                f,
-                "the pool is gone or does not select this node any more; its block stays until \
-                 {} given back",
-                Leases(*leases)
-            ),
-            Self::Failed(error) => write!(f, "{}", crate::chain::Chain(error)),
-        }
-    }
-}
-
-impl fmt::Display for Renumbering {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InUse { leases } => write!(
-                f,
-                "{} outside the new block; delete those containers first",
-                Leases(*leases)
-            ),
-            Self::Shared => f.write_str(
-                "other hosts share the pool; remove it on all of them, then add it in its new shape",
-            ),
-        }
-    }
-}
-
-/// `1 lease is`, `7 leases are`.
-struct Leases(usize);
-
-impl fmt::Display for Leases {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0, if self.0 == 1 { "lease is" } else { "leases are" })
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use std::sync::mpsc::Sender;
 
 use conf::PciAddress;
 use conf::block::PoolRef;
+use ipam::Moment;
 
 use crate::apply::{self, Deadlines, Event, Job, LaneOutcome, Stop};
 use crate::chain::Chain;
@@ -137,8 +138,11 @@ fn settle_pools(
 ) -> BTreeMap<PoolRef, Standing> {
     let settings = &situation.loaded.settings;
     let node = &situation.loaded.node;
-    let claims = claims::Directory::new(host.root(), &node.name, settings);
-    claims::settle(&claims, &situation.objects, node).unwrap_or_else(|error: ClaimError| {
+    let settled = Moment::now().map_err(ClaimError::from).and_then(|now| {
+        let claims = claims::Directory::new(host.root(), &node.name, settings, now);
+        claims::settle(&claims, &situation.objects, node)
+    });
+    settled.unwrap_or_else(|error| {
         troubles.push(Chain(&error).to_string());
         BTreeMap::new()
     })

@@ -73,6 +73,15 @@ pub enum AllocateError {
         /// What happened to the store.
         loss: Loss,
     },
+    /// Nobody asks for the block any more, and its time is up.
+    #[error(
+        "give out an address of {pool}: the pool is gone or does not select this node any more, \
+         and its block only stays for those who hold an address of it"
+    )]
+    Retired {
+        /// The pool.
+        pool: PoolRef,
+    },
     /// Another attachment holds the address that was asked for.
     #[error("give out {} of {}: it is held by {}", lease.address, lease.pool, lease.owner)]
     Held {
@@ -115,6 +124,9 @@ pub fn allocate(
     };
     if let Some(address) = held.filter(|held| still_fits(*held, wish, block)) {
         return Ok(Grant { address, source: Source::Held });
+    }
+    if block.is_retired() {
+        return Err(AllocateError::Retired { pool: block.pool.clone() });
     }
     txn.require_room()?;
     let record = match known {

@@ -207,6 +207,8 @@ impl Blocks {
             routes: if gateway.is_some() { self.routes.clone() } else { Vec::new() },
             exclusions,
             static_range,
+            leaving: None,
+            gateway_is_leased: false,
         })
     }
 

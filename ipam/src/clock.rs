@@ -1,8 +1,9 @@
-//! The clock that cooldowns are measured with.
+//! The clock that cooldowns and graces are measured with.
 
 use std::io;
 use std::time::Duration;
 
+use conf::BootId;
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
@@ -36,13 +37,45 @@ impl BootTime {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// Nanoseconds since the start, the form in which keys of the store hold it.
-    pub(crate) fn nanoseconds(self) -> u64 {
+    /// Nanoseconds since the start, the form in which files hold it.
+    pub fn nanoseconds(self) -> u64 {
         self.0
     }
 
     /// The inverse of [`Self::nanoseconds`].
-    pub(crate) fn from_nanoseconds(nanoseconds: u64) -> Self {
+    pub fn from_nanoseconds(nanoseconds: u64) -> Self {
         Self(nanoseconds)
+    }
+}
+
+/// A moment that can be told from one before a reboot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// In which run of the machine.
+    pub boot: BootId,
+    /// When in it.
+    pub time: BootTime,
+}
+
+impl Moment {
+    /// Now.
+    ///
+    /// # Errors
+    /// The clock or `/proc/sys/kernel/random/boot_id` cannot be read.
+    pub fn now() -> io::Result<Self> {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        let boot = boot.trim_end().parse().map_err(io::Error::other)?;
+        Ok(Self { boot, time: BootTime::now()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_of_one_run_are_of_one_boot() {
+        let (one, two) = (Moment::now().unwrap(), Moment::now().unwrap());
+        assert!(one.boot == two.boot && one.time <= two.time);
     }
 }

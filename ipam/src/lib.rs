@@ -36,7 +36,7 @@ pub mod store;
 #[cfg(test)]
 mod specimen;
 
-pub use clock::BootTime;
+pub use clock::{BootTime, Moment};
 pub use lease::{Lease, PodRef};
 pub use owner::AttachmentKey;
 pub use paths::Root;

@@ -65,15 +65,17 @@ pub fn gc(
 /// STATUS: whether an ADD with this config could succeed.
 ///
 /// # Errors
-/// Code 50 when this node has no block of a pool that the config names, or when a damaged store
-/// keeps addresses from being given out; 7 when the config breaks a rule.
+/// Code 50 when this node has no block of a pool that the config names, or one that is only kept
+/// for those who hold an address, or when a damaged store keeps addresses from being given out; 7 when the config breaks a rule.
 pub fn status(root: &Root, network: &NetworkName, conf: &Value) -> Result<(), Error> {
     let (conf, _) = request::read_conf(root, network, conf, &Default::default())?;
     let missing: BTreeSet<String> = conf
         .pools
         .iter()
-        .filter_map(|pool| target::load(root, pool).err())
-        .map(|error| error.to_string())
+        .filter_map(|pool| match target::load(root, pool) {
+            Err(error) => Some(error.to_string()),
+            Ok(block) => block.is_retired().then(|| error::retired(pool)),
+        })
         .collect();
     if !missing.is_empty() {
         let missing = missing.into_iter().collect::<Vec<_>>().join("; ");

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use conf::AddressRange;
-use conf::block::NodeBlock;
+use conf::block::{Leaving, NodeBlock};
 
 use crate::allocate::Identity;
 use crate::clock::BootTime;
@@ -59,7 +59,20 @@ pub(crate) fn block(network: &str, first: &str, last: &str) -> NodeBlock {
         routes: Vec::new(),
         exclusions: Vec::new(),
         static_range: range,
+        leaving: None,
+        gateway_is_leased: false,
     }
+}
+
+/// The block, which nobody asks for any more.
+pub(crate) fn retired(block: NodeBlock) -> NodeBlock {
+    let leaving = Leaving {
+        boot: "1d1f2a3b-4c5d-4e6f-8a9b-0c1d2e3f4a5b".parse().unwrap(),
+        since: 0,
+        gone: true,
+        retired: true,
+    };
+    NodeBlock { leaving: Some(leaving), ..block }
 }
 
 /// Interface `net1` of a container.

@@ -30,6 +30,20 @@ fn the_format() {
 }
 
 #[test]
+fn the_format_of_a_block_that_nobody_asks_for() {
+    let more = json!({
+        "gateway_is_leased": true,
+        "leaving": {
+            "boot": "1d1f2a3b-4c5d-4e6f-8a9b-0c1d2e3f4a5b", "since": 5_000_000_000_u64,
+            "gone": true, "retired": true,
+        },
+    });
+    let block = read(&more).unwrap();
+    assert_eq!(serde_json::to_value(&block).unwrap(), document(&more));
+    assert!(block.is_retired() && !read(&json!({})).unwrap().is_retired());
+}
+
+#[test]
 fn a_damaged_block_is_not_read() {
     let range = |first: &str, last: &str| json!({"first": first, "last": last});
     for (more, message) in [

@@ -25,7 +25,7 @@ fn metadata_and_status_of_a_live_object_are_tolerated() {
         "generation": 3, "managedFields": [{}], "labels": {"a": "b", "c": 1},
         "annotations": {"d": "e"}, "creationTimestamp": null, "finalizers": ["f"],
     });
-    document["status"] = json!({"allocations": [{"whatever": 1}]});
+    document["status"] = json!({"allocations": [], "conditions": [{"whatever": 1}]});
     let read = read(document);
     assert_eq!(messages(&read), [""; 0]);
     assert_eq!((read.kind.as_str(), read.name.as_str()), ("IPPool", "blue"));

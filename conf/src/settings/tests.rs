@@ -20,6 +20,7 @@ fn every_key_arrives() {
         "nodeName": "worker-1", "nodeLabels": {"kubernetes.io/os": "linux", "gpu": ""},
         "standalone": {"host": 1, "hosts": 2},
         "guard": {"allow": ["ens1f0", "86:00.1"]}, "cooldownSeconds": 0,
+        "blockGraceSeconds": 604_800,
     });
     let (settings, warnings) = read(document.clone()).unwrap();
     assert_eq!(warnings, []);

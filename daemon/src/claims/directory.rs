@@ -3,16 +3,18 @@
 //! Nothing arbitrates between hosts here; `standalone: {host, hosts}` of railhead.yaml says which
 //! numbers are this host's. A host that says nothing is alone: host 0 of 1.
 
-use conf::block::{NodeBlock, PoolRef};
+use std::time::Duration;
+
+use conf::block::{Leaving, NodeBlock, PoolRef};
 use conf::settings::{Settings, Standalone};
 use conf::{AddressRange, NodeName};
 use ipam::block::{Blocks, Kept, Sharing};
 use ipam::blocks::{self, BlockError};
-use ipam::durable::FileError;
-use ipam::store::Loss;
-use ipam::{Lease, Root, Store, StoreError, cooldown};
+use ipam::{Lease, Moment, Root, Store, cooldown};
 
-use super::{Claim, Claims, Pool, Release, Renumbering};
+use super::{Claim, ClaimError, Claims, Pool, Release, Renumbering, Unasked};
+
+mod leaving;
 
 /// This node's blocks in directory mode.
 #[derive(Debug, Clone)]
@@ -21,57 +23,39 @@ pub struct Directory {
     node: NodeName,
     standalone: Standalone,
     cooldown_seconds: u32,
+    block_grace: Duration,
+    now: Moment,
     /// Whether decisions are carried out.
     writes: bool,
 }
 
-/// A claim or release that did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum ClaimError {
-    /// A block's file could not be read or written.
-    #[error(transparent)]
-    Block(#[from] BlockError),
-    /// The leases could not be read: nobody knows which addresses are in use.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The leases were lost: nobody knows which addresses are in use.
-    #[error("{0}")]
-    Lost(Box<Loss>),
-}
-
-impl From<FileError> for ClaimError {
-    fn from(error: FileError) -> Self {
-        Self::Block(BlockError::File(error))
-    }
-}
-
-impl ClaimError {
-    /// One word for conditions.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Block(BlockError::File(_)) => "BlockFailed",
-            Self::Block(BlockError::Damaged { .. }) => "BlockDamaged",
-            Self::Store(error) => error.reason(),
-            Self::Lost(_) => "StoreDamaged",
-        }
-    }
-}
-
 impl Directory {
     /// The blocks under `root` of the host that `settings` describe.
-    pub fn new(root: &Root, node: &NodeName, settings: &Settings) -> Self {
+    pub fn new(root: &Root, node: &NodeName, settings: &Settings, now: Moment) -> Self {
         Self {
             root: root.clone(),
             node: node.clone(),
             standalone: settings.standalone,
             cooldown_seconds: settings.cooldown_seconds,
+            block_grace: Duration::from_secs(settings.block_grace_seconds.into()),
+            now,
             writes: true,
         }
     }
 
     /// The same for somebody who only looks: comes to the same decisions, and writes nothing.
-    pub fn looking(root: &Root, node: &NodeName, settings: &Settings) -> Self {
-        Self { writes: false, ..Self::new(root, node, settings) }
+    pub fn looking(root: &Root, node: &NodeName, settings: &Settings, now: Moment) -> Self {
+        Self { writes: false, ..Self::new(root, node, settings, now) }
+    }
+
+    /// The leases of `pool`.
+    fn leases(&self, pool: &PoolRef) -> Result<Vec<Lease>, ClaimError> {
+        let mut leases = Store::open(&self.root)?.read(|txn| match txn.loss()? {
+            None => Ok(txn.leases()?),
+            Some(loss) => Err(ClaimError::Lost(Box::new(loss))),
+        })?;
+        leases.retain(|lease| lease.pool == *pool);
+        Ok(leases)
     }
 
     /// How many leases of `pool` lie outside `range`; with no range, how many there are.
@@ -84,21 +68,41 @@ impl Directory {
         if !self.writes && !self.root.store().exists() {
             return Ok(0);
         }
-        let leases = Store::open(&self.root)?.read(|txn| match txn.loss()? {
-            None => Ok(txn.leases()?),
-            Some(loss) => Err(ClaimError::Lost(Box::new(loss))),
-        })?;
-        let outside = |lease: &&Lease| {
-            lease.pool == *pool && !range.is_some_and(|range| range.contains(lease.address))
-        };
-        Ok(leases.iter().filter(outside).count())
+        let outside = |lease: &&Lease| !range.is_some_and(|range| range.contains(lease.address));
+        Ok(self.leases(pool)?.iter().filter(outside).count())
     }
 
-    fn save(&self, block: NodeBlock) -> Result<Claim, ClaimError> {
-        if self.writes {
-            blocks::save(&self.root, &block)?;
+    /// Makes `block` this node's, which has held `old` of that pool so far.
+    fn save(&self, old: Option<&NodeBlock>, block: NodeBlock) -> Result<Claim, ClaimError> {
+        let by = self.lease_of_new_gateway(old, &block)?;
+        let block = NodeBlock { gateway_is_leased: by.is_some(), ..block };
+        self.write(&block)?;
+        Ok(match by {
+            Some(by) => Claim::GatewayLeased { block: Box::new(block), by: Box::new(by) },
+            None => Claim::Held(Box::new(block)),
+        })
+    }
+
+    /// Who holds the gateway of `block` since before it was the gateway. A container that asked
+    /// for the gateway's address (`allocateDefaultGateway`) holds it with good reason.
+    fn lease_of_new_gateway(
+        &self,
+        old: Option<&NodeBlock>,
+        block: &NodeBlock,
+    ) -> Result<Option<Lease>, ClaimError> {
+        let (Some(old), Some(gateway)) = (old, block.gateway) else { return Ok(None) };
+        if old.gateway == block.gateway && !old.gateway_is_leased {
+            return Ok(None);
         }
-        Ok(Claim::Held(block))
+        let leases = self.leases(&block.pool)?;
+        Ok(leases.into_iter().find(|lease| lease.address == gateway))
+    }
+
+    fn write(&self, block: &NodeBlock) -> Result<(), ClaimError> {
+        if self.writes {
+            blocks::save(&self.root, block)?;
+        }
+        Ok(())
     }
 
     fn remove(&self, pool: &PoolRef) -> Result<(), ClaimError> {
@@ -128,18 +132,21 @@ impl Directory {
         edited: bool,
     ) -> Result<Claim, ClaimError> {
         if let Some(wanted) = wanted.as_ref().filter(|wanted| wanted.range == old.range) {
-            return self.save(wanted.clone());
+            return self.save(Some(&old), wanted.clone());
         }
         let range = wanted.as_ref().map(|wanted| wanted.range);
         let leases = self.leases_outside(pool, range)?;
         if leases > 0 {
-            return Ok(Claim::Kept { block: old, why: Renumbering::InUse { leases } });
+            return Ok(Claim::Kept { block: Box::new(old), why: Renumbering::InUse { leases } });
         }
+        // A pool that was removed and comes back in another shape was removed on all hosts.
+        let was_gone = old.leaving.as_ref().is_some_and(|leaving| leaving.gone);
+        let is_shared = Sharing::from(self.standalone) == Sharing::Shared;
         match wanted {
-            Some(_) if edited && Sharing::from(self.standalone) == Sharing::Shared => {
-                Ok(Claim::Kept { block: old, why: Renumbering::Shared })
+            Some(_) if edited && is_shared && !was_gone => {
+                Ok(Claim::Kept { block: Box::new(old), why: Renumbering::Shared })
             }
-            Some(wanted) => self.save(wanted),
+            Some(wanted) => self.save(Some(&old), wanted),
             None => {
                 self.remove(pool)?;
                 Ok(self.no_block())
@@ -156,7 +163,7 @@ impl Directory {
     ) -> Result<Claim, ClaimError> {
         let range = wanted.as_ref().map(|wanted| wanted.range);
         match wanted {
-            Some(wanted) if self.leases_outside(pool, range)? == 0 => self.save(wanted),
+            Some(wanted) if self.leases_outside(pool, range)? == 0 => self.save(None, wanted),
             _ => Err(damage.into()),
         }
     }
@@ -193,25 +200,43 @@ impl Claims for Directory {
         let old = match blocks::load(&self.root, &at) {
             Ok(Some(old)) => old,
             Ok(None) => {
-                return wanted.map_or_else(|| Ok(self.no_block()), |block| self.save(block));
+                return wanted.map_or_else(|| Ok(self.no_block()), |block| self.save(None, block));
             }
             Err(damage @ BlockError::Damaged { .. }) => return self.repair(&at, damage, wanted),
             Err(error) => return Err(error.into()),
         };
         match dealt.keep(&old, Sharing::from(self.standalone)) {
-            Kept::Same(block) if self.is_own_number(&dealt, &old) => self.save(*block),
+            Kept::Same(block) if self.is_own_number(&dealt, &old) => self.save(Some(&old), *block),
             Kept::Same(_) => self.follow(&at, old, wanted, false),
             Kept::Renumbered { .. } => self.follow(&at, old, wanted, true),
         }
     }
 
-    fn release(&self, pool: &PoolRef) -> Result<Release, ClaimError> {
-        match self.leases_outside(pool, None)? {
+    fn release(&self, pool: &PoolRef, why: Unasked) -> Result<Release, ClaimError> {
+        let retired = match blocks::load(&self.root, pool) {
+            Ok(None) => return Ok(Release::Released),
+            Ok(Some(block)) => {
+                let (note, is_over) =
+                    leaving::note(block.leaving.as_ref(), why, &self.now, self.block_grace);
+                if !is_over {
+                    self.write(&NodeBlock { leaving: Some(note), ..block })?;
+                    return Ok(Release::Retained);
+                }
+                Some(NodeBlock { leaving: Some(Leaving { retired: true, ..note }), ..block })
+            }
+            // Nothing can be noted in it, and nobody gets an address of it.
+            Err(BlockError::Damaged { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        match self.leases(pool)?.len() {
             0 => {
                 self.remove(pool)?;
                 Ok(Release::Released)
             }
-            leases => Ok(Release::InUse { leases }),
+            leases => {
+                retired.map_or(Ok(()), |block| self.write(&block))?;
+                Ok(Release::InUse { leases })
+            }
         }
     }
 

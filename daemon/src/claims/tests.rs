@@ -22,8 +22,8 @@ impl Claims for Noted {
         Ok(Claim::NoBlock { why: "none left".to_owned() })
     }
 
-    fn release(&self, pool: &PoolRef) -> Result<Release, ClaimError> {
-        self.asked.borrow_mut().push(format!("release {pool}"));
+    fn release(&self, pool: &PoolRef, why: Unasked) -> Result<Release, ClaimError> {
+        self.asked.borrow_mut().push(format!("release {pool}: {why}"));
         Ok(Release::InUse { leases: 2 })
     }
 
@@ -76,7 +76,12 @@ fn what_is_gone_or_for_others_now_is_released() {
     let (asked, standings) = settled(&noted, &(pool("here", "") + &pool("there", ELSEWHERE)));
     assert_eq!(
         asked,
-        ["prepare", "claim ippool/here", "release ippool/gone", "release ippool/there"]
+        [
+            "prepare",
+            "claim ippool/here",
+            "release ippool/gone: the pool is gone",
+            "release ippool/there: the pool does not select this node any more",
+        ]
     );
     assert_eq!(standings, ["ippool/gone InUse", "ippool/here NoFreeBlock", "ippool/there InUse"]);
 }

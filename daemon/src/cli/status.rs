@@ -1,6 +1,6 @@
 //! `railhead status`: whether the host is as the objects want it.
 
-use ::ipam::BootTime;
+use ::ipam::{BootTime, Moment};
 
 use super::{Context, Exit, Outcome, complain, complain_of, ipam};
 use crate::claims::{self, Directory};
@@ -31,7 +31,7 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     };
     let node = &situation.loaded.node;
     let root = context.host.root();
-    let claims = Directory::looking(root, &node.name, &situation.loaded.settings);
+    let claims = Directory::looking(root, &node.name, &situation.loaded.settings, Moment::now()?);
     let pools = Pools {
         standings: &claims::settle(&claims, &situation.objects, node)?,
         addresses: &Addresses::of(ipam::read(&context.host)?, BootTime::now()?),

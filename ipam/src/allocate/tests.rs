@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::lease::tests::runs;
-use crate::specimen::{Scratch, block, identity, ip, owner, second};
+use crate::specimen::{Scratch, block, identity, ip, owner, retired, second};
 use crate::store::ReadTxn;
 
 const COOLDOWN: Duration = Duration::from_secs(30);
@@ -85,6 +85,26 @@ fn scenario_41_the_same_add_twice_is_the_same_address_and_changes_nothing() {
     let again = add(&scratch, &block, "a", 50).unwrap();
     assert_eq!((again.address, again.source), (first.address, Source::Held));
     assert_eq!(scratch.read(|txn| txn.leases()), before);
+}
+
+/// The pool is gone for longer than its grace.
+#[test]
+fn a_retired_block_gives_no_new_address_and_takes_none_away() {
+    let scratch = Scratch::new();
+    let block = block("10.0.0.0/24", "10.0.0.1", "10.0.0.5");
+    let first = add(&scratch, &block, "a", 0).unwrap();
+    let leaving = retired(block.clone());
+    let again = add(&scratch, &leaving, "a", 50).unwrap();
+    assert_eq!((again.address, again.source), (first.address, Source::Held));
+    let told = "give out an address of ippool/p: the pool is gone or does not select this node any \
+                more, and its block only stays for those who hold an address of it";
+    assert_eq!(add(&scratch, &leaving, "b", 50).unwrap_err(), told);
+    let named = Wish::Exactly(ip("10.0.0.4"));
+    assert_eq!(want(&scratch, &leaving, named, "a", 50).unwrap_err(), told);
+    assert_eq!(scratch.read(|txn| txn.leases()).len(), 1, "what was held is held");
+    assert_eq!(del(&scratch, "a", 60), 1);
+    // The pool came back.
+    assert_eq!(address(add(&scratch, &block, "b", 99)), "10.0.0.2");
 }
 
 #[test]

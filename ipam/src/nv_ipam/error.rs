@@ -27,10 +27,10 @@ pub(super) fn allocate_error(error: AllocateError) -> Error {
         AllocateError::Store(error) => store_error(error),
         error @ AllocateError::Exhausted { .. } => with_causes(Code::TryAgainLater, &error)
             .details("delete a pod that has an address of this pool, or enlarge the pool's blocks"),
-        // The other container may be on its way out.
-        error @ (AllocateError::Lost { .. } | AllocateError::Held { .. }) => {
-            with_causes(Code::TryAgainLater, &error)
-        }
+        // The other container may be on its way out, and the pool may come back.
+        error @ (AllocateError::Lost { .. }
+        | AllocateError::Held { .. }
+        | AllocateError::Retired { .. }) => with_causes(Code::TryAgainLater, &error),
     }
 }
 
@@ -48,6 +48,11 @@ pub(super) fn no_block(pool: &PoolRef) -> Error {
         "the pool does not exist, does not select this node or has no block left; \
          `railhead apply` tells",
     )
+}
+
+/// This node's block of the pool is on its way out.
+pub(super) fn retired(pool: &PoolRef) -> String {
+    AllocateError::Retired { pool: pool.clone() }.to_string()
 }
 
 /// What was asked for cannot be had of these pools.

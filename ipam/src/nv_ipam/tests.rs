@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::blocks;
-use crate::specimen::{Scratch, block, identity, ip, owner, second};
+use crate::specimen::{Scratch, block, identity, ip, owner, retired, second};
 
 /// A node with blocks of four pools.
 fn node() -> Scratch {
@@ -339,25 +339,37 @@ fn check_compares_with_prev_result() {
     );
 }
 
+fn ask_status(scratch: &Scratch, pools: &str) -> Result<(), (Code, String)> {
+    let network = "net-a".parse().unwrap();
+    let answer = status(&scratch.root, &network, &of(pools).conf);
+    answer.map_err(|error| (error.code, error.to_string()))
+}
+
 #[test]
 fn scenario_46_status() {
     let scratch = node();
-    let network = "net-a".parse().unwrap();
-    let ask = |pools: &str| {
-        let answer = status(&scratch.root, &network, &of(pools).conf);
-        answer.map_err(|error| (error.code, error.to_string()))
-    };
-    assert_eq!(ask("p,six"), Ok(()));
-    let (code, told) = ask("p,nothing").unwrap_err();
+    assert_eq!(ask_status(&scratch, "p,six"), Ok(()));
+    let (code, told) = ask_status(&scratch, "p,nothing").unwrap_err();
     assert_eq!(code, Code::NotAvailable);
     assert!(told.starts_with("this node has no block of ippool/nothing"), "{told}");
-    assert_eq!(ask("../x").unwrap_err().0, Code::InvalidConfig);
+    assert_eq!(ask_status(&scratch, "../x").unwrap_err().0, Code::InvalidConfig);
 
     std::fs::write(scratch.store.directory().join("state.mdb"), "").unwrap();
-    let (code, told) = ask("p").unwrap_err();
+    let (code, told) = ask_status(&scratch, "p").unwrap_err();
     assert_eq!(code, Code::NotAvailable);
     assert!(told.contains("set aside as"), "{told}");
     assert!(of("p").refusal(&scratch).starts_with("11 give out an address of ippool/p: the store"));
+}
+
+#[test]
+fn a_retired_block_is_not_available() {
+    let scratch = node();
+    let block = retired(block("192.168.0.0/16", "192.168.0.1", "192.168.0.4"));
+    blocks::save(&scratch.root, &block).unwrap();
+    let (code, told) = ask_status(&scratch, "p").unwrap_err();
+    assert_eq!(code, Code::NotAvailable);
+    assert!(told.contains("only stays for those who hold an address"), "{told}");
+    assert!(of("p").refusal(&scratch).starts_with("11 give out an address of ippool/p: the pool"));
 }
 
 #[test]

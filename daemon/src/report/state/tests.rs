@@ -98,7 +98,7 @@ impl Bed {
             snapshot: Snapshot { pfs: [(pf.address, pf)].into(), ..Snapshot::default() },
             desired,
             pools: [
-                ("ippool/blue".parse().unwrap(), Standing::Claimed(Claim::Held(block))),
+                ("ippool/blue".parse().unwrap(), Standing::Claimed(Claim::Held(Box::new(block)))),
                 ("ippool/other".parse().unwrap(), Standing::NotForThisNode),
             ]
             .into(),
