@@ -1,12 +1,12 @@
 //! Waiting for the kernel to change something.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::netns::{self, Netns};
+use super::readable::wait_readable;
 use super::{Cause, Errno, Error};
 
 /// A socket that hears of every change of links, addresses or routes in one namespace.
@@ -64,7 +64,7 @@ impl Monitor {
             if let Some(found) = look()? {
                 return Ok(Some(found));
             }
-            if !wait_readable(self.as_fd(), deadline).map_err(failed)? {
+            if !wait_readable([self.as_fd()], deadline).map_err(failed)? {
                 return Ok(None);
             }
             self.drain()?;
@@ -104,26 +104,6 @@ fn open_socket(topics: &[Topic]) -> std::io::Result<Socket> {
         socket.add_membership(*group)?;
     }
     Ok(socket)
-}
-
-/// Waits until there is something to read (`true`) or the deadline has passed.
-pub(super) fn wait_readable(file: BorrowedFd<'_>, deadline: Instant) -> Result<bool, Errno> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let mut watched = [PollFd::new(file, PollFlags::POLLIN)];
-        match poll(&mut watched, timeout(left)) {
-            Ok(0) if left.is_zero() => return Ok(false),
-            Ok(0) | Err(Errno::EINTR) => {}
-            Ok(_) => return Ok(true),
-            Err(errno) => return Err(errno),
-        }
-    }
-}
-
-/// In whole milliseconds, rounded up so that a wait does not end just before its deadline.
-fn timeout(left: Duration) -> PollTimeout {
-    let millis = left.as_nanos().div_ceil(1_000_000);
-    i32::try_from(millis).ok().and_then(|millis| millis.try_into().ok()).unwrap_or(PollTimeout::MAX)
 }
 
 fn failed(cause: impl Into<Cause>) -> Error {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_KOBJECT_UEVENT};
 
-use super::monitor::wait_readable;
+use super::readable::wait_readable;
 use super::{Cause, Errno, Error};
 
 /// One event.
@@ -72,7 +72,7 @@ impl Uevents {
 
     /// Waits for events and returns all that are there; nothing when the deadline has passed.
     pub fn wait(&mut self, deadline: Instant) -> Result<Drained, Error> {
-        if !wait_readable(self.as_fd(), deadline).map_err(failed)? {
+        if !wait_readable([self.as_fd()], deadline).map_err(failed)? {
             return Ok(Drained::default());
         }
         self.drain()

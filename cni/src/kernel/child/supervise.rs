@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::kernel::Cause;
-use crate::kernel::monitor::wait_readable;
+use crate::kernel::readable::wait_readable;
 
 /// The most that is kept of what a program says.
 const ENOUGH: usize = 16 * 1024;
@@ -61,7 +61,7 @@ pub(in crate::kernel) fn run(
 fn read_to_end(pipe: &mut PipeReader, deadline: Instant) -> Result<Option<Vec<u8>>, Cause> {
     let mut said = Vec::new();
     let mut chunk = [0; 1024];
-    while wait_readable(pipe.as_fd(), deadline)? {
+    while wait_readable([pipe.as_fd()], deadline)? {
         let read = pipe.read(&mut chunk)?;
         if read == 0 {
             return Ok(Some(said));
