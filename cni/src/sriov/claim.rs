@@ -32,7 +32,11 @@ pub(super) fn make_room(
     let Some(old) = found else { return Ok(()) };
     may_undo(host, &old, vf, key)?;
     log.warning(&format_args!("VF {} was never given back by {}", old.vf, old.key));
-    release::release(host, log, &old, None, None)
+    match old.key == *key {
+        // Its IPAM must hear of the end before it can be asked again for the same container.
+        true => release::release(host, log, &old, None, None),
+        false => release::make_way(host, log, &old),
+    }
 }
 
 /// Claims the VF of `record` for it, and leases addresses for `request`.

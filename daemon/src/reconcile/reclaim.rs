@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use cni::attachment::Record;
+use cni::attachment::{Record, State};
 use cni::log::Log;
 use cni::sriov;
-use ipam::{AttachmentKey, Store, StoreError};
+use ipam::{AttachmentKey, StoreError};
 
 use crate::chain::Chain;
 use crate::host::Host;
-use crate::snapshot::{Snapshot, User, Vf};
+use crate::snapshot::{Snapshot, User};
 
 /// Ends them, and says whether there were any.
 pub(super) fn dead_attachments(
@@ -49,26 +49,27 @@ pub(super) fn dead_attachments(
     any
 }
 
-/// Attachments that look as if their namespace was gone. The plugin's own code judges; what is
-/// looked at here only keeps it from being asked about all that are alive.
+/// Attachments that look as if their namespace was gone, those included whose VF another pod has
+/// by now and whose IPAM never heard of their end. The plugin's own code judges; what is looked at
+/// here only keeps it from being asked about all that are alive.
 fn suspects(host: &Host, snapshot: &Snapshot) -> Result<Vec<AttachmentKey>, StoreError> {
-    let attached: Vec<(&Vf, AttachmentKey)> = snapshot
-        .pfs
-        .values()
-        .flat_map(|pf| pf.vfs.values())
-        .filter_map(|vf| Some((vf, key(vf.user.as_ref()?)?)))
-        .collect();
-    if attached.is_empty() {
-        return Ok(Vec::new());
-    }
-    let records = Store::open(host.root())?.read(|txn| txn.attachments::<Record>())?;
+    let Some(store) = host.store()? else { return Ok(Vec::new()) };
+    let records = store.read(|txn| txn.attachments::<Record>())?;
     let records: BTreeMap<AttachmentKey, _> = records.into_iter().collect();
     let is_gone = |key: &AttachmentKey| {
         let record = records.get(key).and_then(|record| record.as_ref().ok());
         record.is_some_and(|record| !record.netns.exists())
     };
-    let suspects = attached.into_iter().filter(|(vf, key)| vf.netdev.is_some() || is_gone(key));
-    Ok(suspects.map(|(_, key)| key).collect())
+    let attached = snapshot
+        .pfs
+        .values()
+        .flat_map(|pf| pf.vfs.values())
+        .filter_map(|vf| Some((vf, key(vf.user.as_ref()?)?)))
+        .filter(|(vf, key)| vf.netdev.is_some() || is_gone(key))
+        .map(|(_, key)| key);
+    let is_released = |key: &AttachmentKey| matches!(records.get(key), Some(Ok(record)) if record.state == State::Released);
+    let released = records.keys().filter(|key| is_released(key) && is_gone(key)).cloned();
+    Ok(attached.chain(released).collect())
 }
 
 fn key(user: &User) -> Option<AttachmentKey> {

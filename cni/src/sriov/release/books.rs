@@ -1,0 +1,66 @@
+//! The books of an attachment's end: claim, leases, record, and what a foreign IPAM hears.
+
+use conf::cni::Error;
+use ipam::WriteTxn;
+use ipam::nv_ipam::store_error;
+
+use super::super::{Host, addresses};
+use crate::attachment::{Ipam, Record, State};
+use crate::kernel::netns::Netns;
+use crate::transaction;
+
+/// All is right: frees the VF and the addresses, and forgets the attachment. Where a foreign IPAM
+/// has yet to hear of it, the record stays for that, and is given back as it stands.
+pub(super) fn forget(host: &Host, record: &Record) -> Result<Option<Record>, Error> {
+    let released = Record { state: State::Released, ..record.clone() };
+    let is_untold = matches!(record.ipam, Ipam::Foreign(_));
+    transaction::write(&host.store, |txn| {
+        release_leases(txn, record)?;
+        txn.release_vf(record.vf, &record.key).map_err(store_error)?;
+        match is_untold {
+            true => txn.put_attachment(&record.key, &released).map_err(store_error),
+            false => txn.remove_attachment(&record.key).map(drop).map_err(store_error),
+        }
+    })?;
+    Ok(is_untold.then_some(released))
+}
+
+/// The VF has left the container, but is not right: frees the addresses alone. Gives the record
+/// back when a foreign IPAM has yet to hear of it.
+pub(super) fn free_addresses(host: &Host, record: &Record) -> Result<Option<Record>, Error> {
+    match &record.ipam {
+        Ipam::None => Ok(None),
+        Ipam::Foreign(_) => Ok(Some(record.clone())),
+        Ipam::Own => {
+            let kept = Record { ipam: Ipam::None, ..record.clone() };
+            transaction::write(&host.store, |txn| {
+                release_leases(txn, record)?;
+                txn.put_attachment(&record.key, &kept).map_err(store_error)
+            })?;
+            Ok(None)
+        }
+    }
+}
+
+/// Calls the foreign IPAM of `record`, which stands in the store, and writes down that it has
+/// heard.
+pub(super) fn tell(host: &Host, record: &Record) -> Result<(), Error> {
+    let Ipam::Foreign(memory) = &record.ipam else { return Ok(()) };
+    // A path that leads to another namespace by now must not be handed on.
+    let netns = Netns::at(&record.netns, record.netns_cookie);
+    addresses::give_back(memory, &record.key, netns.map(|_same| record.netns.as_path()))?;
+    let told = Record { ipam: Ipam::None, ..record.clone() };
+    transaction::write(&host.store, |txn| match record.state {
+        State::Released => txn.remove_attachment(&record.key).map(drop).map_err(store_error),
+        State::Intent | State::Attached => {
+            txn.put_attachment(&record.key, &told).map_err(store_error)
+        }
+    })
+}
+
+fn release_leases(txn: &mut WriteTxn<'_>, record: &Record) -> Result<(), Error> {
+    if record.ipam == Ipam::Own {
+        ipam::nv_ipam::release(txn, &record.key, transaction::now()?).map_err(store_error)?;
+    }
+    Ok(())
+}
