@@ -83,7 +83,7 @@ pub(super) fn set_up(
     if let Some(mac) = wish.conf.mac {
         mac::settle(in_container, &link, mac, log)?;
     }
-    notify_neighbours(sandbox, ifname)?;
+    notify_neighbours(sandbox, ifname, log)?;
     let set = in_container.set_up(link.index);
     log.change(format_args!("set {ifname}: up"), set)?;
     let link = own_link(in_container, wish, ifname)?;
@@ -111,13 +111,23 @@ fn own_link(in_container: &mut Route, wish: &Wish, ifname: &IfName) -> Result<Li
 }
 
 /// Lets the kernel tell the neighbours when the link comes up later, or gets another address.
-fn notify_neighbours(sandbox: &Sandbox, ifname: &IfName) -> Result<(), Error> {
+fn notify_neighbours(sandbox: &Sandbox, ifname: &IfName, log: &Log) -> Result<(), Error> {
     let settings = [
         Setting { family: Family::Ipv4, key: "arp_notify", value: 1 },
         Setting { family: Family::Ipv6, key: "ndisc_notify", value: 1 },
     ];
-    // Read-only /proc/sys or no IPv6: the neighbours learn by themselves then.
-    sysctl::set(&sandbox.netns, ifname, &settings).map(drop)?;
+    tune(sandbox, ifname, &settings, log)
+}
+
+/// Sets what nothing depends on: with a read-only /proc/sys the neighbours learn by themselves.
+fn tune(sandbox: &Sandbox, ifname: &IfName, settings: &[Setting], log: &Log) -> Result<(), Error> {
+    for outcome in sysctl::set(&sandbox.netns, ifname, settings)? {
+        match outcome {
+            // A kernel without IPv6 has none of its keys.
+            Err(error) if !error.is(Errno::ENOENT) => log.warning(&error),
+            _ => {}
+        }
+    }
     Ok(())
 }
 
@@ -131,7 +141,7 @@ pub(super) fn give(
     log: &Log,
 ) -> Result<(), Error> {
     if wanted.ips.iter().any(|ip| ip.address.is_ipv6()) {
-        allow_ipv6(sandbox, ifname)?;
+        allow_ipv6(sandbox, ifname, log)?;
     }
     for ip in &wanted.ips {
         let added = in_container.add_address(index, ip.address);
@@ -144,14 +154,13 @@ pub(super) fn give(
     Ok(())
 }
 
-fn allow_ipv6(sandbox: &Sandbox, ifname: &IfName) -> Result<(), Error> {
+fn allow_ipv6(sandbox: &Sandbox, ifname: &IfName, log: &Log) -> Result<(), Error> {
     let settings = [
         Setting { family: Family::Ipv6, key: "disable_ipv6", value: 0 },
         Setting { family: Family::Ipv6, key: "keep_addr_on_down", value: 1 },
     ];
     // Whether addresses can be given is for the kernel to say when they are.
-    sysctl::set(&sandbox.netns, ifname, &settings).map(drop)?;
-    Ok(())
+    tune(sandbox, ifname, &settings, log)
 }
 
 /// The routes of a result. One without next hop goes by the gateway of its family's first
@@ -194,7 +203,7 @@ pub(super) fn announce(netns: &Netns, index: u32, mac: Mac, given: &AddResult, l
         Err(error) => vec![error],
     };
     for error in failed {
-        log.debug(&error);
+        log.warning(&error);
     }
 }
 

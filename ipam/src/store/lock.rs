@@ -5,8 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::OFlag;
 
 use super::stamp::Stamp;
 use crate::durable::FileError;
@@ -17,7 +16,7 @@ const NAME: &str = "lock";
 
 /// The held lock; dropping it, or dying, lets it go.
 pub(super) struct Lock {
-    file: Flock<File>,
+    file: File,
 }
 
 impl Lock {
@@ -38,7 +37,7 @@ impl Lock {
                 .custom_flags(OFlag::O_NOFOLLOW.bits())
                 .open(&path)
                 .map_err(FileError::at("open", &path))?;
-            let file = wait(file).map_err(FileError::at("lock", &path))?;
+            wait(&file).map_err(FileError::at("lock", &path))?;
             if is_at(&file, &path).map_err(FileError::at("look at", &path))? {
                 return Ok(Self { file });
             }
@@ -60,12 +59,19 @@ impl Lock {
     }
 }
 
-fn wait(mut file: File) -> io::Result<Flock<File>> {
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A child that another thread is just starting has the file open until it executes its
+        // program, so closing alone would not do. What cannot be unlocked is closed all the same.
+        self.file.unlock().ok();
+    }
+}
+
+fn wait(file: &File) -> io::Result<()> {
     loop {
-        match Flock::lock(file, FlockArg::LockExclusive) {
-            Ok(lock) => return Ok(lock),
-            Err((same, Errno::EINTR)) => file = same,
-            Err((_, errno)) => return Err(errno.into()),
+        match file.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
         }
     }
 }
