@@ -93,6 +93,9 @@ pub struct HostLink {
     pub altnames: Option<Vec<String>>,
     /// Its address.
     pub mac: Option<Mac>,
+    /// The address burnt in; absent when it is not known, and left alone then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permanent_mac: Option<Mac>,
     /// Its MTU, bytes.
     pub mtu: u32,
     /// Whether it was up.
@@ -110,6 +113,7 @@ impl From<&Link> for HostLink {
             name: link.name.clone(),
             altnames: Some(link.altnames.clone()),
             mac: link.mac,
+            permanent_mac: link.permanent_mac,
             mtu: link.mtu,
             up: link.up,
             promisc: link.promisc,

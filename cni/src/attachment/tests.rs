@@ -22,6 +22,7 @@ fn record() -> Record {
             name: "eth2".into(),
             altnames: Some(vec!["enp1s0v1".into()]),
             mac: Some("02:00:00:00:00:01".parse().unwrap()),
+            permanent_mac: Some("02:00:00:00:00:02".parse().unwrap()),
             mtu: 1500,
             up: false,
             promisc: false,
@@ -75,7 +76,7 @@ fn the_written_form_golden() {
             "driver": "igbvf",
             "link": {
                 "index": 7, "name": "eth2", "altnames": ["enp1s0v1"], "mac": "02:00:00:00:00:01",
-                "mtu": 1500, "up": false, "promisc": false, "allmulti": false,
+                "permanent_mac": "02:00:00:00:00:02", "mtu": 1500, "up": false, "promisc": false, "allmulti": false,
             },
             "before": {
                 "index": 1, "mac": "00:00:00:00:00:00", "vlan": 0, "qos": 0, "proto": "802.1q",

@@ -13,6 +13,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use super::Invocation;
+use crate::kernel::child::kill_with_its_starter;
 
 /// No result is anywhere near this long.
 const LONGEST_OUTPUT: u64 = 16 << 20;
@@ -62,6 +63,9 @@ fn command(executable: &Path, verb: &str, invocation: Invocation<'_>) -> io::Res
     for name in ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_NETNS"] {
         command.env_remove(name);
     }
+    // The runtime gives up on an ADD by killing this process, and sends DEL: an IPAM that went on
+    // with that ADD would lease an address after its DEL, which nobody would ever give back.
+    kill_with_its_starter(&mut command);
     if let Some((key, netns)) = invocation.attachment {
         command.env("CNI_CONTAINERID", key.container.as_str());
         command.env("CNI_IFNAME", key.ifname.as_str());

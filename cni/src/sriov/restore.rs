@@ -47,7 +47,7 @@ pub(super) fn link(
     }
 }
 
-/// The VF's own MAC, and up if it was: after its PF's part, since a driver may refuse an address
+/// The VF's own MACs, and up if it was: after its PF's part, since a driver may refuse an address
 /// as long as the PF has assigned another one.
 ///
 /// # Errors
@@ -59,12 +59,19 @@ pub(super) fn mac(
     own: &HostLink,
     log: &Log,
 ) -> Result<(), Error> {
-    let now = mac::own(on_host, link)?;
-    let settled = match own.mac.filter(|mac| now.mac != Some(*mac)) {
-        Some(mac) => own_mac(on_host, by_pf, &now, mac, log),
-        None => Ok(()),
-    };
-    if own.up && !mac::own(on_host, link)?.up {
+    let mut now = mac::own(on_host, link)?;
+    let mut settled = Ok(());
+    if let Some(mac) = own.mac.filter(|mac| now.mac != Some(*mac)) {
+        settled = own_mac(on_host, by_pf, &now, mac, log);
+        now = mac::own(on_host, link)?;
+    }
+    // igbvf takes what its PF has assigned for its permanent address too, whenever it is closed:
+    // the pod's MAC, when the namespace went and closed it before anybody could put that right.
+    if own.permanent_mac.is_some_and(|mac| now.permanent_mac != Some(mac)) && !now.up {
+        let set = on_host.set_up(link.index).and_then(|()| on_host.set_down(link.index));
+        log.change(format_args!("set {}: up and down, for its permanent MAC", now.name), set)?;
+    }
+    if own.up && !now.up {
         let set = on_host.set_up(link.index);
         log.change(format_args!("set {}: up", now.name), set)?;
     }

@@ -202,6 +202,7 @@ impl Original {
             name: self.host_ifname.clone(),
             altnames: None,
             mac: self.effective_mac,
+            permanent_mac: None,
             mtu: self.mtu,
             up: false,
             promisc: false,

@@ -1,6 +1,8 @@
 //! The plugin `sriov` where there is no VF: it refuses, forgives, and leaves no trace.
 
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -93,6 +95,33 @@ fn del_without_a_record_still_reaches_the_ipam() {
         let handed_on: Value =
             serde_json::from_str(&std::fs::read_to_string("/run/config").unwrap()).unwrap();
         assert_eq!(handed_on, config);
+    });
+}
+
+/// A runtime that gives up kills the plugin alone.
+#[test]
+fn an_ipam_does_not_outlive_the_plugin() {
+    isolated(|| {
+        let bin = tempfile::tempdir().unwrap();
+        let fake = bin.path().join("fake");
+        std::fs::write(&fake, "#!/bin/sh\necho $$ >/run/begun\nexec sleep 3600\n").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&fake, mode).unwrap();
+        nix::unistd::mkfifo("/run/begun", nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let config = sriov(json!({"ipam": {"type": "fake"}}));
+        let call = Call::new("sriov", "DEL", &config).env("CNI_PATH", bin.path().to_str().unwrap());
+        let mut plugin = call.start();
+        // Opening waits for the IPAM, and so does reading.
+        let begun = std::fs::read_to_string("/run/begun").unwrap();
+        let ipam = Path::new("/proc").join(begun.trim());
+        assert!(ipam.exists());
+        plugin.kill().unwrap();
+        plugin.wait().unwrap();
+        let left = |_: &u32| {
+            std::fs::read_to_string(ipam.join("cmdline")).is_ok_and(|line| !line.is_empty())
+        };
+        let still_there = (0..1000).take_while(left).inspect(|_| sleep(Duration::from_millis(10)));
+        assert!(still_there.count() < 1000, "the IPAM lives on");
     });
 }
 
