@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::machine::Machine;
 use super::program::Program;
 use super::tests;
-use super::transcript::{log, tell};
+use super::transcript::tell;
 use super::wait::within;
 use crate::protocol::Event;
 
@@ -149,7 +149,9 @@ fn report_panics() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let name = std::thread::current().name().unwrap_or("a thread").to_owned();
-        log(format!("{name} panicked at {place}:\n{}", message(info.payload())));
+        // Not by `log`, which may have been silenced.
+        let text = format!("{name} panicked at {place}:\n{}", message(info.payload()));
+        tell(&Event::Log { text });
     }));
 }
 

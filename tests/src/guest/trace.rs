@@ -42,6 +42,13 @@ impl Trace {
         self
     }
 
+    /// Looks at calls about this file only.
+    #[must_use]
+    pub fn at(mut self, path: &str) -> Self {
+        self.options.push(format!("-P {path}"));
+        self
+    }
+
     /// Says behind each descriptor what it is: `write(5</sys/…>, …)`.
     #[must_use]
     pub fn naming_descriptors(mut self) -> Self {

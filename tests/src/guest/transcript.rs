@@ -3,9 +3,11 @@
 //! Every program that a test runs is told to the host as it happens, so that the host still knows what led to a
 //! crash of the whole machine.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, OnceLock};
 
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
@@ -41,7 +43,23 @@ pub(super) fn tell(event: &Event) {
     nix::sys::termios::tcdrain(&*line).expect("drain the channel");
 }
 
+thread_local! {
+    static SILENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does one of many hundreds of things: what this thread does meanwhile is not in the transcript. The line to the host
+/// is slow, and a transcript that nobody can read to its end is of no use.
+pub(crate) fn silently<T>(what: impl FnOnce() -> T) -> T {
+    SILENT.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(what));
+    SILENT.set(false);
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
 /// Adds to the transcript of the running test. Seen on the host when the test fails.
 pub(crate) fn log(text: impl Into<String>) {
+    if SILENT.get() {
+        return;
+    }
     tell(&Event::Log { text: text.into() });
 }

@@ -45,6 +45,14 @@ impl Running {
         run(&format!("kill -{name} {}", self.pid())).ok();
     }
 
+    /// Kills it now, if it has not ended by itself.
+    #[track_caller]
+    pub fn kill(mut self) -> Output {
+        self.child.kill().expect("kill a child");
+        let status = self.child.wait().expect("wait for a child");
+        self.end(status)
+    }
+
     /// Waits for its end. Kills it when that takes longer than `deadline` from now, and panics.
     #[track_caller]
     pub fn finish(mut self, deadline: Duration) -> Output {

@@ -1,14 +1,18 @@
 //! The sriov plugin on real VFs. What a VF was before ADD and is after DEL is looked at from outside, field by field.
 
 mod attributes;
+mod churn;
 mod crowd;
+mod fake_ipam;
 mod faults;
+mod kills;
 mod life;
 mod refusals;
 mod returning;
 mod takeover;
 mod userspace;
 mod verbs;
+mod victim;
 
 use serde_json::{Value, json};
 
@@ -29,7 +33,9 @@ pub(super) const TESTS: &[&[Test]] = &[
     verbs::TESTS,
     userspace::TESTS,
     faults::TESTS,
+    kills::TESTS,
     crowd::TESTS,
+    churn::TESTS,
 ];
 
 /// A PF that is up, its VFs, and a block of addresses, 10.77.0.2 to 10.77.0.30. Dropped: all as it was.
@@ -57,18 +63,23 @@ impl Bed {
         Self { pf, vfs }
     }
 
-    /// A config for one of the VFs, with addresses from the block and these keys besides.
+    /// A [`config`] for one of the VFs.
     fn config(&self, vf: usize, keys: Value) -> Value {
-        let mut config = json!({
-            "cniVersion": "1.1.0", "name": "blue", "type": "sriov", "deviceID": self.vfs[vf].address,
-            "ipam": {"type": "nv-ipam", "poolName": "blue"},
-        });
-        let (Some(config_keys), Value::Object(keys)) = (config.as_object_mut(), keys) else {
-            panic!("objects were expected");
-        };
-        config_keys.extend(keys);
-        config
+        config(&self.vfs[vf], keys)
     }
+}
+
+/// A config with addresses from the pool `blue` and these keys besides.
+fn config(vf: &Vf, keys: Value) -> Value {
+    let mut config = json!({
+        "cniVersion": "1.1.0", "name": "blue", "type": "sriov", "deviceID": vf.address,
+        "ipam": {"type": "nv-ipam", "poolName": "blue"},
+    });
+    let (Some(config_keys), Value::Object(keys)) = (config.as_object_mut(), keys) else {
+        panic!("objects were expected");
+    };
+    config_keys.extend(keys);
+    config
 }
 
 impl Drop for Bed {

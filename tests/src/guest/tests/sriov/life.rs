@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::fake_ipam::FakeIpam;
 use super::{Bed, attached};
 use crate::guest::Test;
 use crate::guest::cni::Call;
@@ -88,20 +89,10 @@ fn altnames_come_home(bed: &Bed) {
 }
 
 fn ipv6_is_usable_on_return(bed: &Bed) {
-    let config = bed.config(0, json!({
-        "ipam": {
-            "type": "static",
-            "addresses": [{"address": "fd77::2/64", "gateway": "fd77::1"}, {"address": "10.79.0.2/24"}],
-            "routes": [{"dst": "::/0"}],
-        },
-    }));
-    if !std::path::Path::new("/opt/cni/bin/static").exists() {
-        fake_ipam(
-            "static",
-            r#"{"cniVersion":"1.1.0","ips":[{"address":"fd77::2/64","gateway":"fd77::1"},{"address":"10.79.0.2/24"}],
-                "routes":[{"dst":"::/0","mtu":1400,"advmss":1300,"priority":50,"table":100}]}"#,
-        );
-    }
+    let result = r#"{"cniVersion":"1.1.0","ips":[{"address":"fd77::2/64","gateway":"fd77::1"},{"address":"10.79.0.2/24"}],
+        "routes":[{"dst":"::/0","mtu":1400,"advmss":1300,"priority":50,"table":100}]}"#;
+    let _ipam = FakeIpam::answering("static", result);
+    let config = bed.config(0, json!({"ipam": {"type": "static"}}));
     attached(&bed.vfs[0], &config, |pod, _| {
         let link = pod.link("net1");
         let addresses = link["addr_info"].as_array().expect("a list");
@@ -112,19 +103,6 @@ fn ipv6_is_usable_on_return(bed: &Bed) {
         assert_eq!(route["metric"], 50, "{route}");
         assert_eq!(route["metrics"][0], json!({"mtu": 1400, "advmss": 1300}), "{route}");
     });
-    drop(std::fs::remove_file("/opt/cni/bin/static"));
-}
-
-/// An IPAM plugin that answers ADD with this result and counts its calls in /tmp/NAME.
-pub(super) fn fake_ipam(name: &str, result: &str) {
-    let path = format!("/opt/cni/bin/{name}");
-    let script = format!(
-        "#!/bin/sh\ncat >/dev/null\necho \"$CNI_COMMAND $CNI_CONTAINERID\" >>/tmp/{name}\n\
-         [ \"$CNI_COMMAND\" = ADD ] && cat <<'.'\n{result}\n.\nexit 0\n"
-    );
-    crate::guest::host::put(&path, &script);
-    run(&format!("chmod 755 {path}")).ok();
-    drop(std::fs::remove_file(format!("/tmp/{name}")));
 }
 
 fn vlans_keep_pods_apart() {
