@@ -106,6 +106,25 @@ fn the_few_usable_blocks_of_a_vast_pool_are_found() {
     assert!(arbiter.creates <= 6 * u64::from(TRIES) + 6, "{}", arbiter.creates);
 }
 
+/// The node is gone, and its record stays for the grace: whoever comes gets another block.
+#[test]
+fn scenario_26_a_block_that_is_given_up_waits_for_its_record_to_go() {
+    let mut arbiter = Arbiter::default();
+    let pool = ip_pool("10.0.0.0/29", 2);
+    let claim = |arbiter: &mut Arbiter, at: u32| {
+        arbiter.claim(&Blocks::of_ip_pool(&pool, &node(at)), &node(at))
+    };
+    let Found::Held { index: left, .. } = claim(&mut arbiter, 0) else { panic!("there are 3") };
+    for at in [1, 2] {
+        assert!(matches!(claim(&mut arbiter, at), Found::Held { index, .. } if index != left));
+    }
+    assert_eq!(claim(&mut arbiter, 3), Found::NoFree);
+    // The one who left finds it as it was, as long as nobody removed the record.
+    assert!(matches!(claim(&mut arbiter, 0), Found::Held { index, .. } if index == left));
+    arbiter.forget(left);
+    assert!(matches!(claim(&mut arbiter, 3), Found::Held { index, .. } if index == left));
+}
+
 /// Scenario 14: /128s of a /64.
 #[test]
 fn scenario_14_five_nodes_of_2_to_the_64_prefixes() {

@@ -55,6 +55,13 @@ impl Bed {
     /// How this node stands with each pool of these specs. A spec may end in a status:
     /// `subnet: …, perNodeBlockSize: 4}, status: {allocations: […]`.
     fn settle(&self, pools: &[(&str, &str)]) -> BTreeMap<PoolRef, Standing> {
+        let objects = Self::objects(pools);
+        assert!(objects.problems.is_empty(), "{:?}", objects.problems);
+        let node = Node::new("node-a".parse().unwrap(), BTreeMap::new());
+        settle(&self.claims(), &objects, &node).unwrap()
+    }
+
+    fn objects(pools: &[(&str, &str)]) -> Objects {
         let text: String = pools
             .iter()
             .map(|(pool, spec)| {
@@ -66,10 +73,7 @@ impl Bed {
             })
             .collect();
         let file = SourceFile { path: PathBuf::from("a.yaml"), content: text.into() };
-        let objects = Objects::of_files(&[file]);
-        assert!(objects.problems.is_empty(), "{:?}", objects.problems);
-        let node = Node::new("node-a".parse().unwrap(), BTreeMap::new());
-        settle(&self.claims(), &objects, &node).unwrap()
+        Objects::of_files(&[file])
     }
 
     /// How this node stands with the only pool, in words.

@@ -75,6 +75,26 @@ fn scenario_30_a_node_that_is_not_selected_any_more_drains_and_then_lets_go() {
     assert_eq!(bed.block(), None);
 }
 
+/// The version that was good goes on; without one, the block does.
+#[test]
+fn scenario_34_a_pool_that_becomes_invalid_keeps_its_block() {
+    let mut bed = Bed::new();
+    let good = Bed::objects(&[("IPPool/blue", TEN)]);
+    bed.stand(TEN);
+    bed.lease("one");
+    let broken = || Bed::objects(&[("IPPool/blue", "subnet: 10.0.0.0/24, perNodeBlockSize: 0")]);
+    assert_eq!(broken().problems.len(), 1);
+    let node = Node::new("node-a".parse().unwrap(), BTreeMap::new());
+    bed.after(1000);
+    let standings = settle(&bed.claims(), &broken().keeping(&good), &node).unwrap();
+    assert_eq!(standings.values().map(Standing::reason).collect::<Vec<_>>(), ["BlockHeld"]);
+    bed.after(1000);
+    assert!(settle(&bed.claims(), &broken(), &node).unwrap().is_empty());
+    assert_eq!(bed.block().unwrap().leaving, None);
+    assert_eq!(bed.lease("two").to_string(), "10.0.0.2");
+    assert_eq!(bed.stand(TEN), "BlockHeld: this node gives out 10.0.0.1-10.0.0.10");
+}
+
 #[test]
 fn scenario_35_a_pool_that_is_deleted_in_use_and_made_again_gives_the_same_block() {
     let mut bed = Bed::new();
