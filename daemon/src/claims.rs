@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use conf::block::{NodeBlock, PoolKind, PoolRef};
 use conf::pool::{CidrPool, IpPool, NodeSelector};
@@ -123,8 +124,13 @@ pub enum Unasked {
 pub enum Release {
     /// The block is nobody's now.
     Released,
-    /// It stays for its grace, and gives out addresses as before: the pool may come back.
-    Retained,
+    /// It stays for its grace, should the pool come back.
+    Retained {
+        /// Whether it gives out nothing more, but may just have.
+        retired: bool,
+        /// How much longer that is so.
+        left: Duration,
+    },
     /// Its grace is over. It gives out nothing more, and stays until its leases are given back.
     InUse {
         /// How many.
@@ -169,7 +175,7 @@ pub fn settle(
         };
         let standing = match claims.release(&pool, why) {
             Ok(Release::Released) => continue,
-            Ok(Release::Retained) => Standing::Retained(why),
+            Ok(Release::Retained { retired, left }) => Standing::Retained { why, retired, left },
             Ok(Release::InUse { leases }) => Standing::Leaving { why, leases },
             Err(error) => Standing::Failed(error),
         };

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use conf::block::{Leaving, NodeBlock, PoolRef};
+use conf::block::{NodeBlock, PoolRef};
 use conf::settings::{Settings, Standalone};
 use conf::{AddressRange, NodeName};
 use ipam::block::{Blocks, Kept, Sharing};
@@ -15,6 +15,8 @@ use ipam::{Lease, Moment, Root, Store, cooldown};
 use super::{Claim, ClaimError, Claims, Pool, Release, Renumbering, Unasked};
 
 mod leaving;
+
+use leaving::Stage;
 
 /// This node's blocks in directory mode.
 #[derive(Debug, Clone)]
@@ -213,30 +215,27 @@ impl Claims for Directory {
     }
 
     fn release(&self, pool: &PoolRef, why: Unasked) -> Result<Release, ClaimError> {
-        let retired = match blocks::load(&self.root, pool) {
+        match blocks::load(&self.root, pool) {
             Ok(None) => return Ok(Release::Released),
             Ok(Some(block)) => {
-                let (note, is_over) =
+                let (note, stage) =
                     leaving::note(block.leaving.as_ref(), why, &self.now, self.block_grace);
-                if !is_over {
-                    self.write(&NodeBlock { leaving: Some(note), ..block })?;
-                    return Ok(Release::Retained);
+                let retired = note.retired;
+                self.write(&NodeBlock { leaving: Some(note), ..block })?;
+                if let Stage::Waiting(left) = stage {
+                    return Ok(Release::Retained { retired, left });
                 }
-                Some(NodeBlock { leaving: Some(Leaving { retired: true, ..note }), ..block })
             }
             // Nothing can be noted in it, and nobody gets an address of it.
-            Err(BlockError::Damaged { .. }) => None,
+            Err(BlockError::Damaged { .. }) => {}
             Err(error) => return Err(error.into()),
-        };
+        }
         match self.leases(pool)?.len() {
             0 => {
                 self.remove(pool)?;
                 Ok(Release::Released)
             }
-            leases => {
-                retired.map_or(Ok(()), |block| self.write(&block))?;
-                Ok(Release::InUse { leases })
-            }
+            leases => Ok(Release::InUse { leases }),
         }
     }
 

@@ -1,8 +1,12 @@
 //! How this node stands with a pool, in words.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::{Claim, ClaimError, Renumbering, Unasked};
+
+/// How often to look whether leases were given back. Nobody waits for the block's going.
+const LEASES: Duration = Duration::from_secs(60);
 
 /// How this node stands with one pool.
 #[derive(Debug)]
@@ -12,7 +16,14 @@ pub enum Standing {
     /// The pool does not select this node, and it has no block of it.
     NotForThisNode,
     /// No pool asks for the block; it stays for its grace.
-    Retained(Unasked),
+    Retained {
+        /// Why nobody asks.
+        why: Unasked,
+        /// Whether it gives out nothing more, but may just have.
+        retired: bool,
+        /// How much longer that is so.
+        left: Duration,
+    },
     /// No pool asks for the block, and its grace is over, but it is in use.
     Leaving {
         /// Why nobody asks.
@@ -33,7 +44,7 @@ impl Standing {
             Self::Claimed(Claim::Kept { .. }) => "RenumberingRefused",
             Self::Claimed(Claim::NoBlock { .. }) => "NoFreeBlock",
             Self::NotForThisNode => "NotSelected",
-            Self::Retained(_) => "Retained",
+            Self::Retained { .. } => "Retained",
             Self::Leaving { .. } => "InUse",
             Self::Failed(error) => error.reason(),
         }
@@ -41,7 +52,20 @@ impl Standing {
 
     /// Whether this node's part is as the pool wants it.
     pub fn is_settled(&self) -> bool {
-        matches!(self, Self::Claimed(Claim::Held(_)) | Self::NotForThisNode | Self::Retained(_))
+        matches!(self, Self::Claimed(Claim::Held(_)) | Self::NotForThisNode | Self::Retained { .. })
+    }
+
+    /// When to look again at what changes without an event: a grace that ends, a lease that is
+    /// given back by a plugin, which tells nobody.
+    pub fn look_again_in(&self) -> Option<Duration> {
+        match self {
+            Self::Retained { left, .. } => Some(*left),
+            Self::Leaving { .. }
+            | Self::Claimed(
+                Claim::GatewayLeased { .. } | Claim::Kept { why: Renumbering::InUse { .. }, .. },
+            ) => Some(LEASES),
+            Self::Claimed(_) | Self::NotForThisNode | Self::Failed(_) => None,
+        }
     }
 }
 
@@ -63,8 +87,11 @@ impl fmt::Display for Standing {
             }
             Self::Claimed(Claim::NoBlock { why }) => f.write_str(why),
             Self::NotForThisNode => f.write_str("its nodeSelector does not select this node"),
-            Self::Retained(why) => {
+            Self::Retained { why, retired: false, .. } => {
                 write!(f, "{why}; its block stays for blockGraceSeconds, should that change")
+            }
+            Self::Retained { why, retired: true, .. } => {
+                write!(f, "{why}; its block gives out nothing more, and goes within minutes")
             }
             Self::Leaving { why, leases } => write!(
                 f,

@@ -48,9 +48,10 @@ impl Due {
         self.files = Some(at);
     }
 
-    /// Whatever is not in force is to be looked at again after that long.
+    /// Whatever is not in force is to be looked at again after that long, or before.
     pub(super) fn again_in(&mut self, time: Duration) {
-        self.retry = Some(Instant::now() + time);
+        let at = Instant::now() + time;
+        self.retry = Some(self.retry.map_or(at, |before| before.min(at)));
     }
 
     /// When the next pass is due.
@@ -86,6 +87,21 @@ mod tests {
         let first = due.next();
         due.event(Cause::Kernel);
         assert_eq!(due.next(), first);
+    }
+
+    #[test]
+    fn what_is_to_be_looked_at_first_decides() {
+        let mut due = due();
+        due.again_in(Duration::from_secs(60));
+        let late = due.next();
+        due.again_in(Duration::from_secs(5));
+        let soon = due.next();
+        assert!(soon < late);
+        due.again_in(Duration::from_secs(70));
+        assert_eq!(due.next(), soon);
+        due.take();
+        due.again_in(Duration::from_secs(60));
+        assert!(due.next() > soon, "what is done is forgotten");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::worker::{Work, Worked};
 use super::{ServiceError, notify, socket};
 use crate::apply::Stop;
 use crate::chain::Chain;
+use crate::claims::Standing;
 use crate::host::Host;
 use crate::reconcile::{Outcome, Pass, PfOutcome};
 use crate::situation::Written;
@@ -138,7 +139,10 @@ impl Loop {
         self.publish(outcome);
     }
 
-    fn passed(&self, pass: &Pass) -> Outcome {
+    fn passed(&mut self, pass: &Pass) -> Outcome {
+        if let Some(time) = pass.pools.values().filter_map(Standing::look_again_in).min() {
+            self.due.again_in(time);
+        }
         let netdevs = netdevs(&pass.situation.snapshot);
         self.netdevs.send_if_modified(|known| {
             let is_news = *known != netdevs;

@@ -103,7 +103,15 @@ impl Bed {
     }
 
     fn try_lease(&self, container: &str, wish: Wish) -> Result<std::net::IpAddr, AllocateError> {
-        let block = self.block().unwrap();
+        self.lease_of(&self.block().unwrap(), container, wish)
+    }
+
+    fn lease_of(
+        &self,
+        block: &NodeBlock,
+        container: &str,
+        wish: Wish,
+    ) -> Result<std::net::IpAddr, AllocateError> {
         let identity = Identity {
             network: "net".parse().unwrap(),
             key: AttachmentKey {
@@ -117,7 +125,7 @@ impl Bed {
         let now = BootTime::from_start(Duration::from_secs(9));
         let grant = Store::open(&self.root)
             .unwrap()
-            .write(|txn| allocate(txn, &block, wish, &identity, now, Duration::from_secs(30)));
+            .write(|txn| allocate(txn, block, wish, &identity, now, Duration::from_secs(30)));
         grant.map(|grant| grant.address)
     }
 
@@ -347,7 +355,7 @@ fn nothing_moves_while_leases_are_lost() {
     assert!(standing.starts_with("StoreDamaged: "), "{standing}");
     assert_eq!(bed.range(), "10.0.0.1-10.0.0.10");
     bed.settle(&[]);
-    assert!(bed.after(300).stand_without().unwrap().starts_with("StoreDamaged: "));
+    assert!(bed.after(360).stand_without().unwrap().starts_with("StoreDamaged: "));
     assert!(bed.block().is_some());
 }
 

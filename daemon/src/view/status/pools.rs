@@ -81,7 +81,7 @@ impl Pools<'_> {
             Some(Standing::NotForThisNode) | None => {
                 (State::Failed, Some("kept: a file that cannot be read may hold it".to_owned()))
             }
-            Some(kept @ Standing::Retained(_)) => (State::InForce, Some(kept.to_string())),
+            Some(kept @ Standing::Retained { .. }) => (State::InForce, Some(kept.to_string())),
             Some(waits @ Standing::Leaving { .. }) => (State::Waits, Some(waits.to_string())),
             Some(standing) => (State::Failed, Some(standing.to_string())),
         }

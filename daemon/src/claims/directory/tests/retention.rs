@@ -57,13 +57,14 @@ fn scenario_30_a_node_that_is_not_selected_any_more_drains_and_then_lets_go() {
     bed.lease("one");
     bed.lease("two");
     bed.stand(&elsewhere());
+    bed.after(300).stand(&elsewhere());
+    let refused = bed.try_lease("three", Wish::Any).unwrap_err();
+    assert!(matches!(refused, AllocateError::Retired { .. }), "{refused}");
     assert_eq!(
-        bed.after(300).stand(&elsewhere()),
+        bed.after(60).stand(&elsewhere()),
         "InUse: the pool does not select this node any more; its block gives out nothing more and \
          stays until 2 leases are given back"
     );
-    let refused = bed.try_lease("three", Wish::Any).unwrap_err();
-    assert!(matches!(refused, AllocateError::Retired { .. }), "{refused}");
     assert_eq!(bed.lease("one").to_string(), "10.0.0.1", "who holds one keeps it");
     // It comes back late: all is as before.
     bed.stand(TEN);
@@ -71,8 +72,44 @@ fn scenario_30_a_node_that_is_not_selected_any_more_drains_and_then_lets_go() {
     bed.stand(&elsewhere());
     bed.release_all();
     assert!(bed.after(299).stand(&elsewhere()).starts_with("Retained: "));
-    assert!(bed.after(1).stand(&elsewhere()).starts_with("NotSelected: "));
+    assert_eq!(
+        bed.after(1).stand(&elsewhere()),
+        "Retained: the pool does not select this node any more; its block gives out nothing more, \
+         and goes within minutes"
+    );
+    assert!(bed.after(60).stand(&elsewhere()).starts_with("NotSelected: "));
     assert_eq!(bed.block(), None);
+}
+
+/// An ADD that read the block just before it retired may lease of it just after.
+#[test]
+fn a_retired_block_lingers_until_every_add_that_read_it_is_done() {
+    let mut bed = Bed::new();
+    bed.stand(TEN);
+    bed.stand_without();
+    let read_before = bed.block().unwrap();
+    bed.after(300).stand_without();
+    assert!(bed.block().unwrap().is_retired());
+    bed.lease_of(&read_before, "late", Wish::Any).unwrap();
+    assert!(bed.after(60).stand_without().unwrap().starts_with("InUse: "));
+    assert!(bed.block().is_some());
+}
+
+#[test]
+fn the_next_look_is_when_the_grace_ends() {
+    let mut bed = Bed::new();
+    let again = |bed: &Bed| {
+        let standings = bed.settle(&[]);
+        standings.values().next().and_then(Standing::look_again_in).map(|time| time.as_secs())
+    };
+    bed.stand(TEN);
+    assert_eq!(again(&bed), Some(300));
+    assert_eq!(again(bed.after(100)), Some(200));
+    bed.lease("one");
+    assert_eq!(again(bed.after(200)), Some(60));
+    assert_eq!(again(bed.after(60)), Some(60), "somebody may give an address back");
+    bed.release_all();
+    assert_eq!(again(&bed), None);
 }
 
 /// The version that was good goes on; without one, the block does.
@@ -102,13 +139,14 @@ fn scenario_35_a_pool_that_is_deleted_in_use_and_made_again_gives_the_same_block
     bed.stand(TEN);
     bed.lease("one");
     assert!(bed.stand_without().unwrap().starts_with("Retained: the pool is gone; "));
-    let told = bed.after(300).stand_without().unwrap();
+    bed.after(300).stand_without();
+    let told = bed.after(60).stand_without().unwrap();
     assert!(told.contains("until 1 lease is given back"), "{told}");
     assert_eq!(bed.stand(TEN), "BlockHeld: this node gives out 10.0.0.11-10.0.0.20");
     assert_eq!(bed.block().unwrap().leaving, None);
     // DEL needs neither pool nor block.
     bed.stand_without();
-    bed.after(300).stand_without();
+    bed.after(360).stand_without();
     bed.release_all();
     assert_eq!(bed.stand_without(), None);
     assert_eq!(bed.block(), None);
@@ -126,7 +164,8 @@ fn scenario_27_a_reboot_neither_frees_a_block_nor_shortens_its_grace() {
     bed.reboot();
     assert!(bed.stand_without().unwrap().starts_with("Retained: "));
     assert!(bed.after(299).stand_without().unwrap().starts_with("Retained: "));
-    assert_eq!(bed.after(1).stand_without(), None);
+    assert!(bed.after(1).stand_without().unwrap().contains("goes within minutes"));
+    assert_eq!(bed.after(60).stand_without(), None);
     assert_eq!(bed.block(), None);
 }
 
@@ -136,7 +175,8 @@ fn without_a_grace_a_block_goes_with_its_last_lease() {
     bed.settings.block_grace_seconds = 0;
     bed.stand(TEN);
     bed.lease("one");
-    assert!(bed.stand_without().unwrap().starts_with("InUse: the pool is gone; "));
+    assert!(bed.stand_without().unwrap().contains("goes within minutes"));
+    assert!(bed.after(60).stand_without().unwrap().starts_with("InUse: the pool is gone; "));
     bed.release_all();
     assert_eq!(bed.stand_without(), None);
 }
@@ -239,11 +279,12 @@ fn who_only_looks_writes_nothing() {
     let before = file(&bed);
     let looking = Directory { writes: false, ..bed.claims() };
     let pool = "ippool/blue".parse().unwrap();
-    assert_eq!(looking.release(&pool, Unasked::Gone).unwrap(), Release::Retained);
+    let release = looking.release(&pool, Unasked::Gone).unwrap();
+    assert!(matches!(release, Release::Retained { retired: false, .. }));
     bed.stand_without();
     let noted = file(&bed);
     assert_ne!(noted, before);
-    let later = Directory { writes: false, ..bed.after(300).claims() };
+    let later = Directory { writes: false, ..bed.after(360).claims() };
     assert_eq!(later.release(&pool, Unasked::Gone).unwrap(), Release::Released);
     assert_eq!(file(&bed), noted);
 }
