@@ -163,15 +163,19 @@ fn allow_ipv6(sandbox: &Sandbox, ifname: &IfName, log: &Log) -> Result<(), Error
     tune(sandbox, ifname, &settings, log)
 }
 
+/// RT_SCOPE_LINK: destinations on the link itself, to which no router leads.
+const LINK_SCOPE: u8 = 253;
+
 /// The routes of a result. One without next hop goes by the gateway of its family's first
-/// address, as the Go library has it.
+/// address, as the Go library has it; unless its scope says that it needs none.
 pub(super) fn routes(wanted: &AddResult, index: u32) -> impl Iterator<Item = IpRoute> {
     wanted.routes.iter().map(move |route| {
         let by_default = wanted
             .ips
             .iter()
             .filter(|ip| ip.address.is_ipv4() == route.dst.is_ipv4())
-            .find_map(|ip| ip.gateway);
+            .find_map(|ip| ip.gateway)
+            .filter(|_| route.scope.is_none_or(|scope| scope < LINK_SCOPE));
         IpRoute {
             gateway: route.gw.or(by_default),
             mtu: route.mtu,
@@ -237,6 +241,10 @@ mod tests {
                     scope: Some(253),
                     ..WantedRoute::new("192.168.0.0/16".parse().unwrap(), "10.0.0.9".parse().ok())
                 },
+                WantedRoute {
+                    scope: Some(253),
+                    ..WantedRoute::new("10.0.9.9/32".parse().unwrap(), None)
+                },
             ],
             ..AddResult::default()
         };
@@ -256,5 +264,6 @@ mod tests {
                 ..IpRoute::new("192.168.0.0/16".parse().unwrap(), 5)
             }
         );
+        assert_eq!((routes[3].scope, routes[3].gateway), (Some(253), None));
     }
 }

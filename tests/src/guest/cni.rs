@@ -71,6 +71,13 @@ impl Call {
         self
     }
 
+    /// Has a shell run this line and become the plugin: `exec 2>&-`, `ulimit -n 32`.
+    #[must_use]
+    pub fn after(mut self, line: &str) -> Self {
+        self.program = self.program.after(line);
+        self
+    }
+
     /// The program behind, to start in the background.
     pub fn into_program(self) -> Program {
         self.program

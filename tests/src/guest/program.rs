@@ -72,6 +72,14 @@ impl Program {
         self
     }
 
+    /// Has a shell run this line and become the program.
+    #[must_use]
+    pub fn after(mut self, line: &str) -> Self {
+        let shell = ["bash".to_owned(), "-c".to_owned(), format!("{line}; exec \"$0\" \"$@\"")];
+        self.words.splice(..0, shell);
+        self
+    }
+
     /// Sets a variable of its environment.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {

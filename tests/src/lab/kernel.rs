@@ -17,6 +17,7 @@ const WANTED: &[&str] = &[
     // Devices for virtual machines.
     "vfio_iommu_type1",
     "vfio-pci",
+    "uio_pci_generic",
     // What tests and people build networks of.
     "8021q",
     "bonding",
@@ -31,6 +32,7 @@ const WANTED: &[&str] = &[
 /// What modules are loaded with.
 const PARAMETERS: &[(&str, &str)] = &[
     // No interface that nobody asked for.
+    ("bonding", "max_bonds=0"),
     ("bonding", "max_bonds=0"),
     ("dummy", "numdummies=0"),
 ];

@@ -1,5 +1,6 @@
 //! The sriov plugin on real VFs. What a VF was before ADD and is after DEL is looked at from outside, field by field.
 
+mod addresses;
 mod attributes;
 mod churn;
 mod crowd;
@@ -26,6 +27,7 @@ use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[&[Test]] = &[
     life::TESTS,
+    addresses::TESTS,
     attributes::TESTS,
     refusals::TESTS,
     returning::TESTS,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::fake_ipam::FakeIpam;
 use super::{Bed, assert_forgotten};
 use crate::guest::Test;
 use crate::guest::cni::Call;
@@ -23,6 +24,8 @@ fn refusals_change_nothing() {
     an_altname_that_is_taken_is_told(&bed);
     namespaces_that_are_none(&bed);
     a_vf_is_attached_once(&bed);
+    state_that_cannot_be_kept(&bed);
+    where_hardly_anything_is_left(&bed);
 }
 
 /// ADD fails with this code, its message holds these words, and the VF is as before.
@@ -75,6 +78,7 @@ fn what_the_driver_refuses_is_undone(bed: &Bed) {
         ),
         (json!({"vlan": 5, "vlanProto": "802.1ad"}), &["VF 0 of", "802.1ad"]),
         (json!({"vlan": 7, "max_tx_rate": 4_000_000}), &["VF 0 of", "max_tx_rate 4000000"]),
+        (json!({"trust": "on", "min_tx_rate": 50}), &["VF 0 of", "min_tx_rate 50"]),
     ] {
         refused(bed, &pod, &bed.config(0, keys), 999, words);
     }
@@ -127,7 +131,6 @@ fn namespaces_that_are_none(bed: &Bed) {
 fn an_ipam_that_fails_leaves_nothing() {
     let bed = Bed::new(1);
     let pod = Pod::new("pod1");
-    let path = "/opt/cni/bin/fake";
     for (answer, code, words) in [
         (r#"echo '{"code":11,"msg":"none left"}'; exit 1"#, 11, "none left"),
         ("echo out of cheese; exit 3", 999, "out of cheese"),
@@ -141,18 +144,13 @@ fn an_ipam_that_fails_leaves_nothing() {
             "add route 1.0.0.0/8",
         ),
     ] {
-        let script = format!(
-            "#!/bin/sh\ncat >/dev/null\necho $CNI_COMMAND >>/tmp/fake\n[ $CNI_COMMAND = ADD ] || exit 0\n{answer}\n"
-        );
-        crate::guest::host::put(path, &script);
-        run(&format!("chmod 755 {path}")).ok();
-        drop(std::fs::remove_file("/tmp/fake"));
+        let ipam =
+            FakeIpam::running("fake", &format!("[ $CNI_COMMAND = ADD ] || exit 0\n{answer}"));
         let config = bed.config(0, json!({"vlan": 100, "trust": "on", "ipam": {"type": "fake"}}));
         refused(&bed, &pod, &config, code, &[words]);
         // ADD, its own DEL, and the runtime's.
-        assert_eq!(crate::guest::host::read("/tmp/fake"), "ADD\nDEL\nDEL", "{answer}");
+        assert_eq!(ipam.calls(), ["ADD c1", "DEL c1", "DEL c1"], "{answer}");
     }
-    drop(std::fs::remove_file(path));
 }
 
 fn a_vf_is_attached_once(bed: &Bed) {
@@ -167,4 +165,54 @@ fn a_vf_is_attached_once(bed: &Bed) {
     assert!(again.to_string().contains("net1"), "{again}");
     Call::del("sriov", "first", &pods[0], &config).run().ok();
     assert_forgotten();
+}
+
+/// A file system of its own under the state: full, and read-only. What is attached comes home all the same.
+fn state_that_cannot_be_kept(bed: &Bed) {
+    let state = "/run/railhead";
+    drop(std::fs::remove_dir_all(state));
+    std::fs::create_dir_all(state).expect("make a directory");
+    run(&format!("mount -t tmpfs -o size=768k tmpfs {state}")).ok();
+    let pod = Pod::new("pod1");
+    let config = bed.config(0, json!({"vlan": 100, "trust": "on"}));
+    let before = VfState::of(&bed.vfs[0]);
+    Call::add("sriov", "c1", &pod, &config).run().ok();
+    run(&format!("dd if=/dev/zero of={state}/ballast bs=4k"));
+    Call::del("sriov", "c1", &pod, &config).run().ok();
+    assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+    assert!(pod.links().is_empty());
+
+    run(&format!("dd if=/dev/zero of={state}/ballast bs=4k conv=notrunc oflag=append"));
+    let error = Call::add("sriov", "c1", &pod, &config).run().error(11);
+    assert!(error.to_string().contains("state.mdb is full"), "{error}");
+    assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+    Call::del("sriov", "c1", &pod, &config).run().ok();
+    std::fs::remove_file(format!("{state}/ballast")).expect("make room");
+    assert_forgotten();
+
+    run(&format!("mount -o remount,ro {state}")).ok();
+    let error = Call::add("sriov", "c1", &pod, &config).run().error(5);
+    assert!(error.to_string().contains("Read-only file system"), "{error}");
+    assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+    for keys in [json!({}), json!({"ipam": {}})] {
+        let error = Call::new("sriov", "STATUS", "unused", &bed.config(0, keys)).run().error(50);
+        assert!(error.to_string().contains("Read-only file system"), "{error}");
+    }
+    run(&format!("umount {state}")).ok();
+}
+
+/// A runtime closes what it likes.
+fn where_hardly_anything_is_left(bed: &Bed) {
+    let pod = Pod::new("pod1");
+    let config = bed.config(0, json!({"vlan": 100, "mac": "02:11:22:33:44:55"}));
+    let before = VfState::of(&bed.vfs[0]);
+    for before_it in ["exec 2>&-", "ulimit -n 32", "mkdir /tmp/gone; cd /tmp/gone; rmdir /tmp/gone"]
+    {
+        for verb in ["ADD", "DEL"] {
+            let call = Call::new("sriov", verb, "c1", &config).env("CNI_NETNS", pod.path());
+            call.after(before_it).run().ok();
+        }
+        assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+        assert_forgotten();
+    }
 }
