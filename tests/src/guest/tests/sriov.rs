@@ -3,6 +3,7 @@
 mod addresses;
 mod attributes;
 mod churn;
+mod cost;
 mod crowd;
 mod fake_ipam;
 mod faults;
@@ -33,6 +34,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     returning::TESTS,
     takeover::TESTS,
     verbs::TESTS,
+    cost::TESTS,
     userspace::TESTS,
     faults::TESTS,
     kills::TESTS,

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Bed, assert_forgotten};
 use crate::guest::Test;
 use crate::guest::cni::Call;
-use crate::guest::host::{Vf, read};
+use crate::guest::host::{Vf, link, read};
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
 use crate::guest::vf_state::{VfState, assert_unchanged};
@@ -25,6 +25,8 @@ fn del_whatever_became_of_it() {
     del_when_the_name_is_taken(&bed);
     a_lost_attachment_makes_room(&bed);
     del_after_the_namespace(&bed);
+    del_when_the_host_has_that_name(&bed);
+    del_when_a_process_has_the_pods_number(&bed);
     del_leaves_a_new_vf_alone(&bed);
 }
 
@@ -39,12 +41,17 @@ struct Attached<'a> {
 impl<'a> Attached<'a> {
     #[track_caller]
     fn new(bed: &'a Bed, pod: &Pod) -> Self {
+        Self::in_namespace(bed, &pod.path())
+    }
+
+    #[track_caller]
+    fn in_namespace(bed: &'a Bed, netns: &str) -> Self {
         let vf = &bed.vfs[0];
         let netdev = vf.wait_for_netdev();
         let before = VfState::of(vf);
         let keys = json!({"vlan": 100, "trust": "on", "mac": "02:11:22:33:44:55", "mtu": 2000});
         let config = bed.config(0, keys);
-        Call::add("sriov", "c1", pod, &config).run().ok();
+        Call::new("sriov", "ADD", "c1", &config).env("CNI_NETNS", netns).run().ok();
         Self { bed, before, netdev, config }
     }
 
@@ -78,6 +85,8 @@ fn del_after_the_namespace(bed: &Bed) {
     for netns in [None, Some("/run/netns/pod1"), Some("/tmp/plain")] {
         let pod = Pod::new("pod1");
         let attached = Attached::new(bed, &pod);
+        pod.run("ip link set net1 promisc on allmulticast on mtu 1280 address 02:99:99:99:99:99")
+            .ok();
         drop(pod);
         std::fs::write("/tmp/plain", "").expect("a plain file");
         let call = attached.del();
@@ -89,6 +98,49 @@ fn del_after_the_namespace(bed: &Bed) {
         .ok();
         attached.is_home();
     }
+}
+
+/// The kernel gives the VF another name then.
+fn del_when_the_host_has_that_name(bed: &Bed) {
+    run("ip link add net1 type dummy").ok();
+    run("ip link set net1 address 02:88:88:88:88:88 mtu 1280 up").ok();
+    let theirs = link("net1");
+    let pod = Pod::new("pod1");
+    let attached = Attached::new(bed, &pod);
+    drop(pod);
+    let returned = attached.vf().wait_for_netdev();
+    assert!(!["net1", &attached.netdev].contains(&returned.as_str()), "{returned}");
+    attached.del().run().ok();
+    attached.is_home();
+    assert_eq!(link("net1"), theirs);
+    run("ip link del net1").ok();
+}
+
+/// The container's process is gone, and another one has its number by now, in a namespace of its own.
+fn del_when_a_process_has_the_pods_number(bed: &Bed) {
+    let (pod, other) = (Pod::new("pod1"), Pod::new("other"));
+    other.run("ip link add net1 type dummy").ok();
+    other.run("ip link set net1 promisc on mtu 1280 up").ok();
+    let theirs = other.link("net1");
+    let [mut first, second] = [&pod, &other].map(|pod| pod.program("sleep 1000").start());
+    for process in [&first, &second] {
+        let comm = format!("/proc/{}/comm", process.pid());
+        wait_for("the sleeper", || (read(&comm) == "sleep").then_some(()));
+    }
+    // Numbers come round only after thousands: a path that leads from one to the other does the same.
+    let path = "/tmp/number";
+    std::os::unix::fs::symlink(format!("/proc/{}/ns/net", first.pid()), path).expect("a link");
+    let attached = Attached::in_namespace(bed, path);
+    drop(pod);
+    assert!(first.is_alive());
+    drop(first);
+    std::fs::remove_file(path).expect("remove a link");
+    std::os::unix::fs::symlink(format!("/proc/{}/ns/net", second.pid()), path).expect("a link");
+    attached.vf().wait_for_netdev();
+    attached.del().env("CNI_NETNS", path).run().ok();
+    attached.is_home();
+    assert_eq!(other.link("net1"), theirs);
+    std::fs::remove_file(path).expect("remove a link");
 }
 
 fn del_when_the_path_leads_elsewhere(bed: &Bed) {
@@ -109,24 +161,48 @@ fn del_when_the_path_leads_elsewhere(bed: &Bed) {
     drop(sleeper);
 }
 
+/// What is built upon the VF, and what is built upon that.
 fn del_after_the_pod_had_its_way(bed: &Bed) {
     let pod = Pod::new("pod1");
-    let attached = Attached::new(bed, &pod);
-    for line in [
-        "ip link set net1 promisc on",
-        "ip link set net1 allmulticast on",
-        "ip link set net1 address 02:99:99:99:99:99",
-        "ip link set net1 mtu 1280",
-        "ip link add link net1 name net1.7 type macvlan",
-        "ip link set net1 down",
-        "ip link set net1 name mine",
-        "ip link set mine up",
-        "ip link property add dev mine altname net1",
+    for lines in [
+        &[
+            "ip link add link net1 name net1.7 type macvlan",
+            "ip link set net1 down",
+            "ip link set net1 name mine",
+            "ip link set mine up",
+            "ip link property add dev mine altname net1",
+        ][..],
+        &[
+            "ip link add link net1 name net1.5 type vlan id 5",
+            "ip link set net1.5 up",
+            "ip addr add 10.9.0.1/24 dev net1.5",
+        ],
+        &["ip link add br0 type bridge", "ip link set net1 master br0", "ip link set br0 up"],
+        &[
+            "ip link add bond0 type bond",
+            "ip link set net1 down",
+            "ip link set net1 master bond0",
+            "ip link set bond0 up",
+        ],
     ] {
-        pod.run(line).ok();
+        let attached = Attached::new(bed, &pod);
+        for line in [
+            "ip link set net1 promisc on",
+            "ip link set net1 allmulticast on",
+            "ip link set net1 address 02:99:99:99:99:99",
+            "ip link set net1 mtu 1280",
+        ] {
+            pod.run(line).ok();
+        }
+        for line in lines {
+            pod.run(line).ok();
+        }
+        attached.del().env("CNI_NETNS", pod.path()).run().ok();
+        attached.is_home();
+        for left in pod.links() {
+            pod.run(&format!("ip link del {left}")).ok();
+        }
     }
-    attached.del().env("CNI_NETNS", pod.path()).run().ok();
-    attached.is_home();
 }
 
 fn del_of_a_vf_that_was_moved_on(bed: &Bed) {

@@ -1,18 +1,20 @@
-//! CHECK, STATUS, GC; and what a verb costs.
+//! CHECK, STATUS, GC, and the runtime that calls them.
 
 use serde_json::{Value, json};
 
+use super::fake_ipam::FakeIpam;
 use super::{Bed, assert_forgotten};
 use crate::guest::Test;
-use crate::guest::cni::Call;
+use crate::guest::cni::{BIN, Call};
+use crate::guest::host::put;
 use crate::guest::pod::Pod;
-use crate::guest::program::run;
-use crate::guest::trace::Trace;
-use crate::guest::transcript::log;
+use crate::guest::program::{Program, run};
+use crate::guest::railhead::railhead;
+use crate::guest::vf_state::{VfState, assert_unchanged};
 
 pub(super) const TESTS: &[Test] = &[
     ("sriov::check_status_and_gc", check_status_and_gc),
-    ("sriov::requests_do_not_grow_with_vfs", requests_do_not_grow_with_vfs),
+    ("sriov::cnitool_calls_every_verb", cnitool_calls_every_verb),
 ];
 
 fn check_status_and_gc() {
@@ -27,6 +29,7 @@ fn check_names_what_differs(bed: &Bed) {
     let pod = Pod::new("pod1");
     let mut config = bed.config(0, json!({"vlan": 100, "trust": "on"}));
     let result = Call::add("sriov", "c1", &pod, &config).run().ok();
+    let mac = result["interfaces"][0]["mac"].as_str().expect("a MAC").to_owned();
     config["prevResult"] = result;
     let check = || Call::check("sriov", "c1", &pod, &config).run();
     assert_eq!(check().ok(), Value::Null);
@@ -47,6 +50,16 @@ fn check_names_what_differs(bed: &Bed) {
             in_pod("ip route replace 10.78.0.0/16 via 10.77.0.1"),
         ),
         (in_pod("ip link set net1 mtu 1400"), "MTU", in_pod("ip link set net1 mtu 1500")),
+        (
+            in_pod("ip link set net1 address 02:99:99:99:99:99"),
+            "MAC 02:99:99:99:99:99",
+            in_pod(&format!("ip link set net1 address {mac}")),
+        ),
+        (
+            in_pod("ip link set net1 name net2"),
+            "net1 in the container",
+            in_pod("ip link set net2 name net1 up"),
+        ),
     ] {
         run(&harm).ok();
         let error = check().error(999);
@@ -58,7 +71,16 @@ fn check_names_what_differs(bed: &Bed) {
     }
     // What a later plugin of the chain adds is no business of ours.
     pod.run("ip addr add 10.77.0.99/24 dev net1").ok();
+    pod.run("ip link add link net1 name net1.5 type vlan id 5").ok();
     check().ok();
+    // Another namespace, with an interface of that name.
+    let other = Pod::new("other");
+    other.run("ip link add net1 type dummy").ok();
+    let elsewhere = Call::check("sriov", "c1", &other, &config).run().error(999);
+    assert!(elsewhere.to_string().contains("/run/netns/other is not the namespace"), "{elsewhere}");
+    let without = Call::check("sriov", "c1", &pod, &bed.config(0, json!({}))).run().error(7);
+    assert!(without.to_string().contains("prevResult"), "{without}");
+    drop(other);
     Call::del("sriov", "c1", &pod, &config).run().ok();
     check().error(999);
 }
@@ -79,14 +101,28 @@ fn gc_frees_what_is_not_valid(bed: &Bed) {
     };
     gc(json!({}));
     assert!(pods.iter().all(|pod| pod.links() == ["net1"]), "without a list nothing is freed");
-    gc(json!({"cni.dev/valid-attachments": [{"containerID": "c0", "ifname": "net1"}]}));
+    let all =
+        json!([{"containerID": "c0", "ifname": "net1"}, {"containerID": "c1", "ifname": "net1"}]);
+    gc(json!({"cni.dev/valid-attachments": all}));
+    assert!(pods.iter().all(|pod| pod.links() == ["net1"]), "all are valid");
+    let ipam = FakeIpam::running("hearing", "exit 0");
+    let c0 = json!([{"containerID": "c0", "ifname": "net1"}]);
+    gc(json!({"cni.dev/valid-attachments": c0, "ipam": {"type": "hearing"}}));
+    assert_eq!(ipam.calls(), ["GC "], "GC is handed on, without a container");
     assert_eq!(pods[0].links(), ["net1"], "it is valid");
     assert!(pods[1].links().is_empty(), "it is not");
     assert_eq!(pods[2].links(), ["net1"], "it is of another network");
-    for (number, pod) in pods.iter().enumerate() {
+    // Valid is valid: its namespace may be on its way, or its DEL.
+    let [kept, rest @ ..] = pods;
+    drop(kept);
+    gc(json!({"cni.dev/valid-attachments": c0}));
+    let attached = railhead("attachments -o json").ok().stdout;
+    assert!(attached.contains("\"c0\""), "{attached}");
+    for number in 0..3 {
         let config = bed.config(number, json!({}));
-        Call::del("sriov", &format!("c{number}"), pod, &config).run().ok();
+        Call::new("sriov", "DEL", &format!("c{number}"), &config).run().ok();
     }
+    drop(rest);
     assert_forgotten();
 }
 
@@ -97,39 +133,6 @@ fn status_of_a_working_node(bed: &Bed) {
     status(json!({"ipam": {"type": "nowhere"}})).error(50);
     status(json!({"ipam": {"type": "nv-ipam", "poolName": "green"}})).error(50);
     status(json!({"cniVersion": "1.0.0"})).error(1);
-}
-
-/// The number of netlink requests, forks and fsyncs of ADD and DEL, with one VF and with seven.
-fn requests_do_not_grow_with_vfs() {
-    let mut counts = Vec::new();
-    for vfs in [1, 7] {
-        let bed = Bed::new(vfs);
-        let pod = Pod::new("pod1");
-        let config = bed.config(0, json!({"vlan": 100, "spoofchk": "off", "trust": "on"}));
-        // The first verb after a boot makes the directories.
-        Call::new("sriov", "STATUS", "unused", &config).run().ok();
-        Call::add("sriov", "c0", &pod, &config).run().ok();
-        Call::del("sriov", "c0", &pod, &config).run().ok();
-        for (verb, call) in [
-            ("add", Call::add("sriov", "c1", &pod, &config)),
-            ("del", Call::del("sriov", "c1", &pod, &config)),
-        ] {
-            let trace = Trace::new(verb)
-                .only("sendto,sendmsg,execve,fork,vfork,clone,clone3,fsync,fdatasync,msync");
-            call.under(&trace.command()).run().ok();
-            for line in trace.lines() {
-                let new_process = line.starts_with("fork")
-                    || line.starts_with("vfork")
-                    || (line.starts_with("clone") && !line.contains("CLONE_THREAD"));
-                assert!(!new_process && !line.contains("sync("), "{verb}: {line}");
-            }
-            assert_eq!(trace.calls("execve").len(), 1, "{verb}");
-            counts.push((verb, trace.calls("sendto").len() + trace.calls("sendmsg").len()));
-        }
-    }
-    log(format!("requests: {counts:?}"));
-    assert_eq!(counts[..2], counts[2..], "with 1 VF, with 7 VFs");
-    assert!(counts.iter().all(|(_, count)| *count <= 24), "{counts:?}");
 }
 
 fn device_information_is_written_once(bed: &Bed) {
@@ -149,3 +152,46 @@ fn device_information_is_written_once(bed: &Bed) {
     assert_eq!(crate::guest::host::read(path), "theirs");
     drop(std::fs::remove_dir_all("/var/run/k8s.cni.cncf.io"));
 }
+
+/// The reference runtime: a list, capabilities, the result that it kept; and a DEL that is not given a namespace.
+fn cnitool_calls_every_verb() {
+    let bed = Bed::new(1);
+    let before = VfState::of(&bed.vfs[0]);
+    put("/root/lists/blue.conflist", LIST);
+    let pod = Pod::new("pod1");
+    let arguments = json!({"deviceID": bed.vfs[0].address, "mac": "02:11:22:33:44:55", "ips": ["10.77.0.20/24"]});
+    let cnitool = |verb: &str, arguments: &Value| {
+        Program::new(&format!("cnitool {verb} blue {}", pod.path()))
+            .env("NETCONFPATH", "/root/lists")
+            .env("CNI_PATH", BIN)
+            .env("CNI_IFNAME", "net1")
+            .env("CAP_ARGS", arguments.to_string())
+            .run()
+            .ok()
+    };
+    let result = cnitool("add", &arguments).json();
+    assert_eq!(result["interfaces"][0]["mac"], "02:11:22:33:44:55");
+    assert_eq!(result["interfaces"][0]["pciID"], json!(bed.vfs[0].address));
+    assert_eq!(pod.addresses("net1"), ["10.77.0.20/24"]);
+    assert_eq!(cnitool("check", &arguments).stdout, "");
+    assert_eq!(cnitool("status", &arguments).stdout, "");
+    cnitool("del", &json!({}));
+    assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+    assert_forgotten();
+    // It sends a DEL for each attachment that nobody says is valid, and GC then.
+    cnitool("add", &arguments);
+    cnitool("gc", &json!({}));
+    cnitool("del", &json!({}));
+    assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+    assert_forgotten();
+    drop(std::fs::remove_dir_all("/root/lists"));
+}
+
+const LIST: &str = r#"{
+  "cniVersion": "1.1.0", "name": "blue",
+  "plugins": [{
+    "type": "sriov", "vlan": 100, "trust": "on",
+    "capabilities": {"deviceID": true, "mac": true, "ips": true},
+    "ipam": {"type": "nv-ipam", "poolName": "blue"}
+  }]
+}"#;
