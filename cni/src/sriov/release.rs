@@ -21,8 +21,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use conf::cni::{Code, Error};
-use ipam::AttachmentKey;
 use ipam::nv_ipam::store_error;
+use ipam::{AttachmentKey, StoreError};
 
 use super::alive::is_alive;
 use super::{Host, device_info, upstream};
@@ -83,7 +83,7 @@ pub fn reclaim(host: &Host, log: &Log, key: &AttachmentKey) -> Result<bool, Erro
 /// The record of `key`.
 pub(super) fn find(host: &Host, key: &AttachmentKey) -> Result<Option<Record>, Error> {
     let record: Option<Record> =
-        transaction::read(&host.store, |txn| txn.attachment(key).map_err(store_error))?;
+        transaction::read(&host.store, |txn| txn.attachment(key).map_err(unreadable))?;
     match record {
         Some(record) if !record.is_readable() => Err(Error::new(
             Code::Internal,
@@ -91,6 +91,19 @@ pub(super) fn find(host: &Host, key: &AttachmentKey) -> Result<Option<Record>, E
         )),
         record => Ok(record),
     }
+}
+
+/// Nothing is undone by guesswork: another railhead may be able to read the record.
+fn unreadable(error: StoreError) -> Error {
+    let is_record = matches!(error, StoreError::Record { .. });
+    let error = store_error(error);
+    if !is_record {
+        return error;
+    }
+    error.details(
+        "nothing was changed; a railhead that can read the record must end the attachment, or a \
+         reboot, which leaves nothing of it",
+    )
 }
 
 /// Puts everything right that `record` tells of. Its VF's lock is held; `lock` is given back as

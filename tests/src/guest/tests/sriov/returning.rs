@@ -1,6 +1,6 @@
 //! DEL, whatever became of pod, PF and VF meanwhile.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Bed, assert_forgotten};
 use crate::guest::Test;
@@ -23,6 +23,8 @@ fn del_whatever_became_of_it() {
     del_of_a_vf_that_was_moved_on(&bed);
     del_after_the_pf_was_renamed(&bed);
     del_when_the_name_is_taken(&bed);
+    del_goes_on_past_what_is_refused(&bed);
+    del_of_a_record_that_nobody_can_read(&bed);
     a_lost_attachment_makes_room(&bed);
     del_after_the_namespace(&bed);
     del_when_the_host_has_that_name(&bed);
@@ -252,6 +254,77 @@ fn del_when_the_name_is_taken(bed: &Bed) {
     assert!(pod.links().is_empty(), "the VF has left the pod");
     assert_eq!(attached.vf().info()["trust"], false, "the rest is put right");
     run(&format!("ip link del {taken}")).ok();
+    attached.del().run().ok();
+    attached.is_home();
+}
+
+/// The driver sets no rate as long as its link is down.
+fn del_goes_on_past_what_is_refused(bed: &Bed) {
+    let vf = &bed.vfs[0];
+    let pf = &vf.pf;
+    run(&format!("ip link set {pf} vf 0 max_tx_rate 200")).ok();
+    let before = VfState::of(vf);
+    let pod = Pod::new("pod1");
+    let keys =
+        json!({"vlan": 100, "spoofchk": "off", "trust": "on", "max_tx_rate": 100, "mtu": 2000});
+    let config = bed.config(0, keys);
+    Call::add("sriov", "c1", &pod, &config).run().ok();
+    run(&format!("ip link set {pf} down")).ok();
+    for _ in 0..2 {
+        let error = Call::del("sriov", "c1", &pod, &config).run().error(999);
+        assert!(error["msg"].to_string().contains("max_tx_rate 200"), "{error}");
+        assert!(pod.links().is_empty(), "the VF has left the pod");
+        let info = vf.info();
+        assert_eq!((&info["spoofchk"], &info["trust"]), (&json!(true), &json!(false)), "{info}");
+        assert_eq!(info["vlan_list"][0]["vlan"].as_u64().unwrap_or(0), 0, "{info}");
+        let held = Call::add("sriov", "c2", &pod, &config).run().error(11);
+        assert!(held.to_string().contains("container c1"), "the VF is not right yet: {held}");
+    }
+    run(&format!("ip link set {pf} up")).ok();
+    let speed = format!("/sys/class/net/{pf}/carrier");
+    wait_for("a carrier", || (read(&speed) == "1").then_some(()));
+    Call::new("sriov", "DEL", "c1", &config).run().ok();
+    assert_unchanged(&before, &VfState::of(vf));
+    assert_forgotten();
+    run(&format!("ip link set {pf} vf 0 max_tx_rate 0")).ok();
+}
+
+/// Perhaps a newer railhead wrote it: nothing is undone by guesswork, and nothing is forgotten.
+fn del_of_a_record_that_nobody_can_read(bed: &Bed) {
+    let pod = Pod::new("pod1");
+    let attached = Attached::new(bed, &pod);
+    let key = ipam::AttachmentKey {
+        container: "c1".parse().expect("a container"),
+        ifname: "net1".parse().expect("an interface"),
+    };
+    let store = ipam::Store::open(&ipam::Root::system()).expect("the store");
+    let exchange = |record: &Value| {
+        store
+            .write(|txn| {
+                let old = txn.attachment::<Value>(&key)?;
+                txn.put_attachment(&key, record)?;
+                Ok::<_, ipam::StoreError>(old)
+            })
+            .expect("write the store")
+            .expect("a record")
+    };
+    let rubbish = json!({"format": "rubbish"});
+    let record = exchange(&rubbish);
+    let (other, config) =
+        (Pod::new("pod2"), bed.config(0, json!({"cni.dev/valid-attachments": []})));
+    for reply in [
+        attached.del().env("CNI_NETNS", pod.path()).run(),
+        Call::add("sriov", "c2", &other, &config).run(),
+        Call::new("sriov", "GC", "unused", &config).run(),
+    ] {
+        let error = reply.error(5);
+        assert!(error["msg"].to_string().contains("container c1"), "{error}");
+        assert_eq!(pod.links(), ["net1"]);
+    }
+    let config = bed.config(1, json!({}));
+    Call::add("sriov", "c2", &other, &config).run().ok();
+    Call::del("sriov", "c2", &other, &config).run().ok();
+    assert_eq!(exchange(&record), rubbish);
     attached.del().run().ok();
     attached.is_home();
 }
