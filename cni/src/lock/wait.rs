@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,8 +31,8 @@ pub(super) fn wait(
     is_worth_it: impl Fn(&Holder) -> bool,
 ) -> io::Result<Result<File, Holder>> {
     let told = file.try_clone()?;
-    let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-    changes.add_watch(path, AddWatchFlags::IN_MODIFY)?;
+    // Inotify instances are few, and a node may be out of them: then only the deadline ends this.
+    let changes = changes_of(path).ok();
     let (end, of_thread) = io::pipe()?;
     let (sender, receiver) = mpsc::channel();
     // Once it has the lock and nobody listens any more, the thread closes the file.
@@ -41,16 +41,19 @@ pub(super) fn wait(
         drop(of_thread);
     })?;
 
+    let events = [end.as_fd(), changes.as_ref().map_or(end.as_fd(), AsFd::as_fd)];
     let told_by = deadline.min(Instant::now() + GRACE);
     let mut look = told_by;
     loop {
-        let heard = wait_readable([end.as_fd(), changes.as_fd()], look)?;
-        if let Ok(locked) = receiver.try_recv() {
-            return locked.map(Ok);
+        wait_readable(events, look)?;
+        match receiver.try_recv() {
+            Ok(locked) => return locked.map(Ok),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => {
+                return Err(io::Error::other("the waiting thread ended"));
+            }
         }
-        if heard {
-            drain(&changes)?;
-        }
+        changes.as_ref().map_or(Ok(()), drain)?;
         let holder = Holder::read(&told);
         let now = Instant::now();
         if now >= deadline || (now >= told_by && !is_worth_it(&holder)) {
@@ -60,7 +63,14 @@ pub(super) fn wait(
     }
 }
 
-/// Takes the events that wait: they only mean that the file has another text.
+/// An event whenever the file gets another text.
+fn changes_of(path: &Path) -> nix::Result<Inotify> {
+    let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+    changes.add_watch(path, AddWatchFlags::IN_MODIFY)?;
+    Ok(changes)
+}
+
+/// Takes the events that wait: they only mean that it is time to look.
 fn drain(changes: &Inotify) -> io::Result<()> {
     match changes.read_events() {
         Ok(_) | Err(Errno::EAGAIN) => Ok(()),

@@ -3,7 +3,7 @@
 use conf::cni::Error;
 
 use super::Host;
-use crate::attachment::Record;
+use crate::attachment::{Record, State};
 use crate::kernel::netns::Netns;
 use crate::kernel::vfio;
 
@@ -19,6 +19,10 @@ pub(super) fn is_alive(host: &Host, record: &Record) -> Result<bool, Error> {
     }
     if Netns::by_cookie(record.netns_cookie)?.is_some() {
         return Ok(true);
+    }
+    // Its VF is free, or another one's.
+    if record.state == State::Released {
+        return Ok(false);
     }
     let group = host.sysfs.function_while_stuck(record.vf)?.and_then(|found| found.iommu_group);
     match (group, record.driver.is_userspace()) {

@@ -51,6 +51,10 @@ pub(super) fn del(
     let Some(record) = record else {
         return unknown::give_addresses_back(host, call, key, netns);
     };
+    // Its VF is somebody else's by now, who may be at work on it.
+    if record.state == State::Released {
+        return books::tell(host, &record);
+    }
     let purpose = Purpose::Release(key.clone());
     let lock = VfLock::take(&host.root, record.vf, purpose, Patience::Wait(PATIENCE))?;
     // Whoever held the lock may have finished the job.
@@ -67,6 +71,11 @@ pub(super) fn del(
 /// Whatever could not be put right; the record stays.
 pub fn reclaim(host: &Host, log: &Log, key: &AttachmentKey) -> Result<bool, Error> {
     let Some(record) = find(host, key)? else { return Ok(false) };
+    if record.state == State::Released {
+        // While the namespace is there, its DEL may be in the middle of telling the IPAM.
+        let is_left = !is_alive(host, &record)?;
+        return if is_left { books::tell(host, &record).map(|()| true) } else { Ok(false) };
+    }
     let purpose = Purpose::Release(key.clone());
     let lock = match VfLock::take(&host.root, record.vf, purpose, Patience::None) {
         Ok(lock) => lock,
@@ -149,20 +158,18 @@ fn free(
     netns: Option<&Path>,
     failures: &mut Failures,
 ) -> Option<Record> {
-    let mut left_container = true;
-    if record.state != State::Released {
-        match failures.note(host.sysfs.incarnation(record.vf)) {
-            None => left_container = false,
-            Some(now) if now == Some(record.incarnation) => {
-                left_container = vf::give_back(host, log, record, netns, failures);
-            }
-            Some(_) => {
-                log.info(&format_args!("VF {} is not the one that was attached", record.vf));
-            }
+    let left_container = match failures.note(host.sysfs.incarnation(record.vf)) {
+        None => false,
+        Some(now) if now == Some(record.incarnation) => {
+            vf::give_back(host, log, record, netns, failures)
         }
-        if let Some(path) = &record.device_info {
-            failures.note(device_info::remove(path));
+        Some(_) => {
+            log.info(&format_args!("VF {} is not the one that was attached", record.vf));
+            true
         }
+    };
+    if let Some(path) = &record.device_info {
+        failures.note(device_info::remove(path));
     }
     match (failures.is_empty(), left_container) {
         (true, _) => failures.note(books::forget(host, record)).flatten(),

@@ -45,10 +45,11 @@ pub(super) fn free_addresses(host: &Host, record: &Record) -> Result<Option<Reco
 /// Calls the foreign IPAM of `record`, which stands in the store, and writes down that it has
 /// heard.
 pub(super) fn tell(host: &Host, record: &Record) -> Result<(), Error> {
-    let Ipam::Foreign(memory) = &record.ipam else { return Ok(()) };
-    // A path that leads to another namespace by now must not be handed on.
-    let netns = Netns::at(&record.netns, record.netns_cookie);
-    addresses::give_back(memory, &record.key, netns.map(|_same| record.netns.as_path()))?;
+    if let Ipam::Foreign(memory) = &record.ipam {
+        // A path that leads to another namespace by now must not be handed on.
+        let netns = Netns::at(&record.netns, record.netns_cookie);
+        addresses::give_back(memory, &record.key, netns.map(|_same| record.netns.as_path()))?;
+    }
     let told = Record { ipam: Ipam::None, ..record.clone() };
     transaction::write(&host.store, |txn| match record.state {
         State::Released => txn.remove_attachment(&record.key).map(drop).map_err(store_error),

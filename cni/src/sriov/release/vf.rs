@@ -42,7 +42,8 @@ pub(super) fn give_back(
 /// Whether the VF still has the driver that made its netdev. Where somebody bound another one
 /// meanwhile, the netdev is gone, and there is nothing of it to put right.
 fn has_link(host: &Host, log: &Log, record: &Record, failures: &mut Failures) -> bool {
-    let driver = failures.note(host.sysfs.driver(record.vf)).flatten();
+    // Unless that is certain, the netdev may be in the container still.
+    let Some(driver) = failures.note(host.sysfs.driver(record.vf)) else { return true };
     let same = driver.as_ref() == Some(&record.driver);
     if !same {
         log.warning(&format_args!("VF {} is not bound to {} any more", record.vf, record.driver));

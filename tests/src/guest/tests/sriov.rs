@@ -42,7 +42,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     churn::TESTS,
 ];
 
-/// A PF that is up, its VFs, and a block of addresses, 10.77.0.2 to 10.77.0.30. Dropped: all as it was.
+/// A PF that is up, its VFs, and a block of addresses, 10.77.0.2 to 10.77.0.250. Dropped: all as it was.
 struct Bed {
     pf: Pf,
     vfs: Vec<Vf>,
@@ -57,7 +57,7 @@ impl Bed {
         // The driver refuses rates as long as it does not know the link's speed.
         let carrier = format!("/sys/class/net/{}/carrier", pf.name);
         wait_for("a carrier", || (host::read(&carrier) == "1").then_some(()));
-        let range = json!({"first": "10.77.0.1", "last": "10.77.0.30"});
+        let range = json!({"first": "10.77.0.1", "last": "10.77.0.250"});
         let block = json!({
             "version": 1, "pool": "ippool/blue", "index": 0, "range": range, "network": "10.77.0.0/24",
             "gateway": "10.77.0.1", "default_gateway": false, "routes": ["10.78.0.0/16"], "exclusions": [],

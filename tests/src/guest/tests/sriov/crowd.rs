@@ -214,10 +214,15 @@ fn while_a_dead_pods_ipam_would_not_answer(bed: &Bed) {
     let own = bed.config(0, json!({"vlan": 200}));
     Call::add("sriov", "next", &next, &own).run().ok();
     assert_eq!(ipam.calls(), ["ADD dead"]);
+    // Not even while somebody is at work on what was its VF: the DEL is about the IPAM alone.
+    let lock = format!("/run/railhead/vf/{}.lock", bed.vfs[0].address);
+    let holder = std::fs::File::open(&lock).expect("the lock");
+    holder.lock().expect("the VF's lock");
     let late = Call::new("sriov", "DEL", "dead", &config).into_program().start();
     ipam.wait_until_begun();
     ipam.go_on();
     late.finish(PATIENCE).ok();
+    drop(holder);
     assert_eq!(ipam.calls(), ["DEL dead"]);
     assert_eq!(bed.vfs[0].info()["vlan_list"][0]["vlan"], 200);
     Call::del("sriov", "next", &next, &own).run().ok();

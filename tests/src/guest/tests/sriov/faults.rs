@@ -17,6 +17,7 @@ pub(super) const TESTS: &[Test] = &[
 const FAULTS: &[(&str, &str)] = &[
     ("sendto", "EPERM"),
     ("open", "EIO"),
+    ("readlink", "EIO"),
     ("flock", "ENOLCK"),
     ("pwrite64", "ENOSPC"),
     ("writev", "ENOSPC"),
