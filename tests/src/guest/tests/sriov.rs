@@ -107,7 +107,7 @@ fn attached<T>(vf: &Vf, config: &Value, look: impl FnOnce(&Pod, &Value) -> T) ->
     seen
 }
 
-/// Nothing is recorded, leased or claimed.
+/// Nothing is recorded, leased or claimed, and nobody has a lock.
 #[track_caller]
 fn assert_forgotten() {
     let store = ipam::Store::open(&ipam::Root::system()).expect("the store");
@@ -121,6 +121,11 @@ fn assert_forgotten() {
         records == 0 && leases.is_empty() && owners.is_empty(),
         "{records} records, leases {leases:?}, owners {owners:?}"
     );
+    for lock in std::fs::read_dir("/run/railhead/vf").into_iter().flatten() {
+        let path = lock.expect("a lock").path();
+        let held = std::fs::File::open(&path).expect("a lock").try_lock_shared();
+        assert!(held.is_ok(), "{}: {held:?}", path.display());
+    }
 }
 
 /// The PF's entry of a VF has this value in a field.

@@ -10,6 +10,7 @@ use super::{Bed, assert_forgotten};
 use crate::guest::Test;
 use crate::guest::cni::{Call, Reply};
 use crate::guest::pod::Pod;
+use crate::guest::program::Program;
 use crate::guest::trace::Trace;
 use crate::guest::transcript::{log, silently};
 use crate::guest::vf_state::{VfState, assert_unchanged};
@@ -206,24 +207,28 @@ fn while_an_ipam_hears_of_the_end(bed: &Bed) {
 /// No DEL came for a pod that died. The next one gets its VF, and does not even ask that IPAM.
 fn while_a_dead_pods_ipam_would_not_answer(bed: &Bed) {
     let ipam = FakeIpam::waiting_in("mute", "DEL");
-    let dead = Pod::new("dead");
     let config = bed.config(0, json!({"vlan": 100, "ipam": {"type": "mute"}}));
-    Call::add("sriov", "dead", &dead, &config).run().ok();
-    drop(dead);
-    let next = Pod::new("next");
     let own = bed.config(0, json!({"vlan": 200}));
-    Call::add("sriov", "next", &next, &own).run().ok();
-    assert_eq!(ipam.calls(), ["ADD dead"]);
-    // Not even while somebody is at work on what was its VF: the DEL is about the IPAM alone.
-    let lock = format!("/run/railhead/vf/{}.lock", bed.vfs[0].address);
-    let holder = std::fs::File::open(&lock).expect("the lock");
-    holder.lock().expect("the VF's lock");
-    let late = Call::new("sriov", "DEL", "dead", &config).into_program().start();
-    ipam.wait_until_begun();
-    ipam.go_on();
-    late.finish(PATIENCE).ok();
-    drop(holder);
-    assert_eq!(ipam.calls(), ["DEL dead"]);
-    assert_eq!(bed.vfs[0].info()["vlan_list"][0]["vlan"], 200);
-    Call::del("sriov", "next", &next, &own).run().ok();
+    // The late DEL tells it, or `railhead`, which looks for attachments without a namespace.
+    let late = Call::new("sriov", "DEL", "dead", &config).into_program();
+    for teller in [late, Program::new("railhead apply")] {
+        let (dead, next) = (Pod::new("dead"), Pod::new("next"));
+        Call::add("sriov", "dead", &dead, &config).run().ok();
+        drop(dead);
+        Call::add("sriov", "next", &next, &own).run().ok();
+        assert_eq!(ipam.calls(), ["ADD dead"]);
+        // Not even while somebody is at work on what was its VF: it is about the IPAM alone.
+        let lock = format!("/run/railhead/vf/{}.lock", bed.vfs[0].address);
+        let holder = std::fs::File::open(&lock).expect("the lock");
+        holder.lock().expect("the VF's lock");
+        let telling = teller.start();
+        ipam.wait_until_begun();
+        ipam.go_on();
+        telling.finish(PATIENCE).ok();
+        drop(holder);
+        assert_eq!(ipam.calls(), ["DEL dead"]);
+        assert_eq!(bed.vfs[0].info()["vlan_list"][0]["vlan"], 200);
+        Call::del("sriov", "next", &next, &own).run().ok();
+        assert_forgotten();
+    }
 }

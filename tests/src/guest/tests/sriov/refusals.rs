@@ -24,6 +24,7 @@ fn refusals_change_nothing() {
     an_altname_that_is_taken_is_told(&bed);
     namespaces_that_are_none(&bed);
     a_vf_is_attached_once(&bed);
+    a_vf_that_somebody_moved(&bed);
     state_that_cannot_be_kept(&bed);
     where_hardly_anything_is_left(&bed);
 }
@@ -165,6 +166,21 @@ fn a_vf_is_attached_once(bed: &Bed) {
     assert!(again.to_string().contains("net1"), "{again}");
     Call::del("sriov", "first", &pods[0], &config).run().ok();
     assert_forgotten();
+}
+
+/// By hand, with nothing recorded.
+fn a_vf_that_somebody_moved(bed: &Bed) {
+    let (pod, owner) = (Pod::new("pod1"), Pod::new("owner"));
+    let netdev = bed.vfs[0].wait_for_netdev();
+    run(&format!("ip link set {netdev} netns owner")).ok();
+    let config = bed.config(0, json!({"vlan": 100}));
+    let error = Call::add("sriov", "c1", &pod, &config).run().error(11);
+    assert!(error["msg"].to_string().contains("no network interface on the host"), "{error}");
+    assert!(error["details"].to_string().contains("another container's namespace"), "{error}");
+    Call::del("sriov", "c1", &pod, &config).run().ok();
+    assert_eq!(owner.links(), std::slice::from_ref(&netdev));
+    assert_forgotten();
+    owner.run(&format!("ip link set {netdev} netns 1")).ok();
 }
 
 /// A file system of its own under the state: full, and read-only. What is attached comes home all the same.
