@@ -13,7 +13,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use super::Invocation;
-use crate::kernel::child::kill_with_its_starter;
+use crate::kernel::process::kill_with_its_starter;
 
 /// No result is anywhere near this long.
 const LONGEST_OUTPUT: u64 = 16 << 20;

@@ -16,7 +16,6 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -99,22 +98,6 @@ fn close_inherited() {
     // SAFETY: nothing was opened by this process yet, so no descriptor above 2 is in use.
     let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
     debug_assert_eq!(closed, 0, "close_range is as old as the oldest kernel supported");
-}
-
-/// Has the process that `command` starts be killed when the thread that starts it ends. What is
-/// done for a caller that is no more would be done behind the back of whoever comes next.
-pub(crate) fn kill_with_its_starter(command: &mut Command) {
-    let starter = nix::unistd::getpid();
-    let ask = move || {
-        nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
-        // It may have ended before that was said.
-        if nix::unistd::getppid() == starter { Ok(()) } else { Err(Errno::ESRCH.into()) }
-    };
-    #[expect(unsafe_code, reason = "std has no safe way to prctl in a child")]
-    // SAFETY: between fork and exec it makes three system calls and allocates nothing.
-    unsafe {
-        command.pre_exec(ask);
-    }
 }
 
 /// A child that hangs in a write, of this process or of one that is gone.

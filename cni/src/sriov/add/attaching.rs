@@ -3,16 +3,16 @@
 use conf::cni::{AddResult, Error, Interface, Ip};
 use ipam::nv_ipam::store_error;
 
-use super::super::addresses::{self, Source};
-use super::super::by_pf::ByPf;
-use super::super::observe::Observed;
-use super::super::wish::Wish;
-use super::super::{Host, device_info, link, mac, release};
 use super::step::{FOR_USERSPACE, Step, WITH_NETDEV};
 use crate::attachment::{Ipam, Record, State};
 use crate::kernel::netlink::Route;
 use crate::lock::VfLock;
 use crate::protocol::{Call, Sandbox};
+use crate::sriov::addresses::{self, Source};
+use crate::sriov::by_pf::ByPf;
+use crate::sriov::observe::Observed;
+use crate::sriov::wish::Wish;
+use crate::sriov::{Host, device_info, link, mac, release};
 use crate::transaction;
 
 /// An attachment in the making.

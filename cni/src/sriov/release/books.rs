@@ -4,9 +4,9 @@ use conf::cni::Error;
 use ipam::WriteTxn;
 use ipam::nv_ipam::store_error;
 
-use super::super::{Host, addresses};
 use crate::attachment::{Ipam, Record, State};
 use crate::kernel::netns::Netns;
+use crate::sriov::{Host, addresses};
 use crate::transaction;
 
 /// All is right: frees the VF and the addresses, and forgets the attachment. Where a foreign IPAM

@@ -7,8 +7,8 @@ use conf::plugin::sriov::SriovConf;
 use ipam::AttachmentKey;
 use ipam::nv_ipam::store_error;
 
-use super::super::{Host, addresses};
 use crate::protocol::Call;
+use crate::sriov::{Host, addresses};
 use crate::transaction;
 
 /// It was never added, released already, or is from before the last boot. Addresses are given back

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::super::by_pf::ByPf;
-use super::super::home::Homecoming;
-use super::super::{Host, restore};
 use crate::attachment::Record;
 use crate::failure::Failures;
 use crate::kernel::netlink::Route;
 use crate::log::Log;
+use crate::sriov::by_pf::ByPf;
+use crate::sriov::home::Homecoming;
+use crate::sriov::{Host, restore};
 
 /// Puts the VF right. Tells whether it has left the container.
 pub(super) fn give_back(
