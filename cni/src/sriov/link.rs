@@ -110,7 +110,7 @@ fn own_link(in_container: &mut Route, wish: &Wish, ifname: &IfName) -> Result<Li
     })
 }
 
-/// Lets the kernel tell the neighbours when the link comes up later, or gets another address.
+/// Lets the kernel tell the neighbours when the link is set up again, or gets another MAC.
 fn notify_neighbours(sandbox: &Sandbox, ifname: &IfName, log: &Log) -> Result<(), Error> {
     let settings = [
         Setting { family: Family::Ipv4, key: "arp_notify", value: 1 },
@@ -193,8 +193,8 @@ fn network_of(destination: IpNetwork) -> IpNetwork {
     IpNetwork::new(destination.network(), destination.prefix()).unwrap_or(destination)
 }
 
-/// Tells the neighbours, once. A link without carrier drops it; `arp_notify` and `ndisc_notify`
-/// are for that case.
+/// Tells the neighbours, once. Nobody waits for a link that has no carrier yet, and drops it: they
+/// ask again when what they remember does not answer.
 pub(super) fn announce(netns: &Netns, index: u32, mac: Mac, given: &AddResult, log: &Log) {
     let addresses: Vec<IpAddr> = given.ips.iter().map(|ip| ip.address.ip()).collect();
     if addresses.is_empty() {
