@@ -50,6 +50,10 @@ pub(super) fn claim(
 ) -> Result<Option<Allocation>, Error> {
     let now = transaction::now()?;
     transaction::write(&host.store, |txn| {
+        // Another ADD of the same attachment, at work on another VF: its record must not be lost.
+        if let Some(own) = txn.attachment::<Record>(&record.key).map_err(store_error)? {
+            return Err(has_one_already(&own));
+        }
         if let Err(holder) = txn.claim_vf(record.vf, &record.key).map_err(store_error)? {
             let theirs: Option<Record> = txn.attachment(&holder).map_err(store_error)?;
             if theirs.is_some() {
@@ -81,7 +85,12 @@ fn may_undo(host: &Host, old: &Record, vf: PciAddress, key: &AttachmentKey) -> R
     if old.vf == vf && old.state == State::Intent {
         return Ok(());
     }
-    refused(format!("{key} has VF {} already; DEL comes first", old.vf))
+    Err(has_one_already(old))
+}
+
+fn has_one_already(own: &Record) -> Error {
+    let Record { key, vf, .. } = own;
+    Error::new(Code::Internal, format!("{key} has VF {vf} already; DEL comes first"))
 }
 
 fn held_by(vf: PciAddress, holder: &AttachmentKey) -> Error {

@@ -29,6 +29,7 @@ fn of_many_adds_one_wins() {
     let before: Vec<VfState> = bed.vfs.iter().map(VfState::of).collect();
     two_for_one_vf(&bed);
     sixty_four_for_four(&bed);
+    two_vfs_for_one_interface(&bed);
     for (vf, before) in bed.vfs.iter().zip(&before) {
         assert_unchanged(before, &VfState::of(vf));
     }
@@ -86,6 +87,27 @@ fn sixty_four_for_four(bed: &Bed) {
             Call::del("sriov", &container, &pods[number], &config(number)).run().ok()
         })
     });
+}
+
+/// A runtime must not ask so. Should it do, the record of one VF does not take the place of the other's.
+fn two_vfs_for_one_interface(bed: &Bed) {
+    let pod = Pod::new("pod1");
+    for _ in 0..5 {
+        let replies = all_at_once(2, |number| {
+            let config = bed.config(number, json!({"vlan": 100 + number}));
+            Call::add("sriov", "c1", &pod, &config).run()
+        });
+        let winner = only_winner(&replies);
+        assert_eq!(
+            replies[winner].document["interfaces"][0]["pciID"],
+            json!(bed.vfs[winner].address)
+        );
+        assert_eq!(bed.vfs[winner].netdev(), None);
+        bed.vfs[1 - winner].wait_for_netdev();
+        Call::del("sriov", "c1", &pod, &bed.config(0, json!({}))).run().ok();
+        assert!(pod.links().is_empty());
+        assert_forgotten();
+    }
 }
 
 /// The number of the one ADD that succeeded.
