@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::host::{Vf, link, link_name, read};
+use super::host::{Vf, link_name, read};
 use super::program::run;
 
 /// A VF's fields by name: `pf.…` what its PF says, `netdev.…` what its network interface says, `pci.…` its function.
@@ -22,11 +22,10 @@ impl VfState {
         let mut state = Self(BTreeMap::new());
         state.add("pf", &vf.info());
         if let Some(netdev) = vf.netdev() {
-            state.add("netdev", &link(&netdev));
-            let addresses = run(&format!("ip -j addr show dev {netdev}")).ok().json();
-            for (number, address) in
-                addresses[0]["addr_info"].as_array().into_iter().flatten().enumerate()
-            {
+            let mut shown = run(&format!("ip -j -d addr show dev {netdev}")).ok().json()[0].take();
+            let addresses = shown["addr_info"].take();
+            state.add("netdev", &shown);
+            for (number, address) in addresses.as_array().into_iter().flatten().enumerate() {
                 state.add(&format!("address.{number}"), address);
             }
         }
