@@ -18,6 +18,7 @@ use crate::view::{Format, Output};
 
 pub mod apply;
 pub mod attachments;
+pub mod boot;
 pub mod completions;
 pub mod daemon;
 pub mod discover;
@@ -77,6 +78,8 @@ pub enum Verb {
     Attachments(attachments::Args),
     /// Show this node's address blocks and who holds which address
     Ipam(ipam::Args),
+    /// Bring back at boot what was in force, before anything needs it
+    Boot(boot::Args),
     /// Run the node daemon: bring the host to what the objects want, and keep it there
     Daemon(daemon::Args),
     /// Print completions for a shell
@@ -138,6 +141,7 @@ fn run(verb: &Verb, context: &mut Context) -> Outcome {
         Verb::Status(args) => status::run(args, context),
         Verb::Attachments(args) => attachments::run(args, context),
         Verb::Ipam(args) => ipam::run(args, context),
+        Verb::Boot(args) => boot::run(args, context),
         Verb::Daemon(args) => daemon::run(args, context),
         Verb::Completions(args) => completions::run(args, context),
     }

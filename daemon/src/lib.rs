@@ -10,6 +10,7 @@
 //! kernel primitive (one request, one file) never lives here: those are `cni::kernel`.
 
 pub mod apply;
+pub mod boot;
 pub mod chain;
 pub mod claims;
 pub mod cli;

@@ -20,7 +20,9 @@ use crate::observe::observe;
 use crate::plan::{Plan, Wish, plan};
 use crate::settings::{self, Loaded, Node, SettingsError};
 use crate::snapshot::{Inherited, Pf, Snapshot};
-use crate::source::{self, Directory, Inputs, LastGoodError, ObjectRef, Objects, SourceError};
+use crate::source::{
+    self, Directory, FileRefusal, Inputs, LastGoodError, ObjectRef, Objects, Problem, SourceError,
+};
 
 mod renamed;
 
@@ -82,6 +84,19 @@ impl Written {
         let loaded = settings::load(host.root())?;
         let objects = Directory::at(host.root().objects()).read()?;
         Ok(Self { loaded, objects: keeping(host, objects)? })
+    }
+
+    /// The same for a host that just started, where nothing is in force yet that could stay: while
+    /// the directory of objects itself cannot be read, the last good ones are.
+    pub fn read_or_last_good(host: &Host) -> Result<Self, SituationError> {
+        match Self::read(host) {
+            Err(SituationError::Source(error)) => {
+                let why = FileRefusal::Unreadable { error: error.source.to_string() };
+                let unread = Problem::File { file: error.path, why };
+                Self::with(host, Objects { problems: vec![unread], ..Objects::default() })
+            }
+            read => read,
+        }
     }
 
     /// The settings in force, with `objects` in the place of those in force.

@@ -13,7 +13,7 @@ use crate::service::lock::{HostLock, HostLockError};
 use crate::situation::Written;
 use crate::source::{self, Files, Replaced};
 
-mod progress;
+pub(super) mod progress;
 
 use progress::Show;
 

@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::apply::Event;
 
 /// Shows events on standard error, which leaves standard output to the result.
-pub(super) struct Show {
+pub(in crate::cli) struct Show {
     labels: BTreeMap<PciAddress, String>,
     bars: Option<Bars>,
 }
@@ -21,14 +21,14 @@ struct Bars {
 }
 
 impl Show {
-    pub(super) fn on_stderr() -> Self {
+    pub(in crate::cli) fn on_stderr() -> Self {
         let bars = io::stderr()
             .is_terminal()
             .then(|| Bars { all: MultiProgress::new(), by_pf: BTreeMap::new() });
         Self { labels: BTreeMap::new(), bars }
     }
 
-    pub(super) fn event(&mut self, event: &Event) {
+    pub(in crate::cli) fn event(&mut self, event: &Event) {
         if let Event::Lane { pf, label, .. } = event {
             self.labels.insert(*pf, label.clone());
         }

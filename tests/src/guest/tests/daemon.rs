@@ -9,6 +9,7 @@ use crate::guest::program::Output;
 use crate::guest::railhead::{object, policy, railhead, remove_object, settings};
 use crate::guest::wait::wait_for;
 
+mod boot;
 mod crash;
 mod discovery;
 mod drift;
@@ -29,6 +30,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     service::TESTS,
     crash::TESTS,
     faults::TESTS,
+    boot::TESTS,
 ];
 
 /// Puts a [`policy`] in force.
