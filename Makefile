@@ -7,8 +7,9 @@ LAB     := cargo run --quiet --locked --package tests --bin railhead-lab --
 PREFIX  ?= /usr/local
 CNI_BIN ?= /opt/cni/bin
 ETC     ?= /etc
+UNITS   := railhead.service railhead-boot.service
 
-.PHONY: help setup build demo shell test test-fast test-vm bench lint install
+.PHONY: help setup build demo shell test test-fast test-vm bench lint install uninstall
 
 help: ## Explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -38,17 +39,34 @@ test-vm: setup ## Run the tests in the VM; FILTER=words leaves those whose name 
 bench: setup ## Measure in the VM, each figure beside its floor
 	@$(LAB) bench
 
-lint: setup ## Check format, lints and the arrows between the packages
+lint: setup ## Check format, lints, the arrows between the packages and the units
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	tests/arrows.sh
+	tests/units.sh
 
-install: build ## Install on this machine; PREFIX, CNI_BIN, ETC and DESTDIR say where
-	install -D -m 755 $(DIST)/railhead $(DESTDIR)$(PREFIX)/bin/railhead
+# Programs are put beside their place and renamed into it: what runs goes on with the old one, and a
+# power cut leaves the old one or the new one.
+install: build ## Install on this machine, or upgrade it while it works; PREFIX, CNI_BIN, ETC and DESTDIR say where
+	install -D -m 755 $(DIST)/railhead $(DESTDIR)$(PREFIX)/bin/.railhead.new
+	mv -f $(DESTDIR)$(PREFIX)/bin/.railhead.new $(DESTDIR)$(PREFIX)/bin/railhead
 	install -d $(DESTDIR)$(CNI_BIN)
 	$(DIST)/railhead-cni install $(DESTDIR)$(CNI_BIN)
 	install -d $(DESTDIR)$(ETC)/systemd/system
-	sed 's#/usr/local/bin/#$(PREFIX)/bin/#' systemd/railhead.service >$(DESTDIR)$(ETC)/systemd/system/railhead.service
+	for unit in $(UNITS); do \
+		sed 's#/usr/local/bin/#$(PREFIX)/bin/#' systemd/$$unit >$(DESTDIR)$(ETC)/systemd/system/.$$unit && \
+		mv -f $(DESTDIR)$(ETC)/systemd/system/.$$unit $(DESTDIR)$(ETC)/systemd/system/$$unit || exit 1; \
+	done
 	install -D -m 644 systemd/railhead.tmpfiles.conf $(DESTDIR)$(ETC)/tmpfiles.d/railhead.conf
 	install -D -m 644 examples/railhead.yaml $(DESTDIR)$(ETC)/railhead/railhead.yaml.example
-	@echo "Installed. To start: systemd-tmpfiles --create && systemctl daemon-reload && systemctl enable --now railhead"
+	@echo "Installed. To start: systemd-tmpfiles --create && systemctl daemon-reload && systemctl enable --now railhead-boot railhead"
+	@echo "After an upgrade: systemctl daemon-reload && systemctl restart railhead"
+
+uninstall: ## Take away what install put there; settings, objects and what /var/lib/railhead holds stay
+	rm -f $(DESTDIR)$(PREFIX)/bin/railhead
+	for plugin in sriov nv-ipam; do \
+		if [ "$$(readlink $(DESTDIR)$(CNI_BIN)/$$plugin)" = railhead-cni ]; then rm -f $(DESTDIR)$(CNI_BIN)/$$plugin; fi; \
+	done
+	rm -f $(DESTDIR)$(CNI_BIN)/railhead-cni
+	rm -f $(addprefix $(DESTDIR)$(ETC)/systemd/system/,$(UNITS)) $(DESTDIR)$(ETC)/tmpfiles.d/railhead.conf
+	rm -f $(DESTDIR)$(ETC)/railhead/railhead.yaml.example
