@@ -19,12 +19,19 @@ pub struct State {
     pub entry: Option<Entry>,
     /// Whether `vfio-pci` is loaded.
     pub vfio_pci: bool,
+    /// Whether devices may be given to user space without an IOMMU.
+    pub no_iommu: bool,
 }
 
 impl State {
     /// The PF in `snapshot` as told by `pf`, with its entry.
     pub fn of(snapshot: &Snapshot, pf: &Pf, entry: Option<&Entry>) -> Self {
-        Self { pf: pf.clone(), entry: entry.cloned(), vfio_pci: snapshot.vfio_pci }
+        Self {
+            pf: pf.clone(),
+            entry: entry.cloned(),
+            vfio_pci: snapshot.vfio_pci,
+            no_iommu: snapshot.no_iommu,
+        }
     }
 
     /// After `action`, done for `owners`.

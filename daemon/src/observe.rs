@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use cni::kernel::sysfs::{Function, Sriov};
-use cni::kernel::{self, child, module};
+use cni::kernel::{self, child, module, vfio};
 use conf::{DriverName, Mac, PciAddress, VfIndex};
 
 use crate::chain::Chain;
@@ -42,6 +42,7 @@ pub fn observe(host: &Host) -> Result<Snapshot, kernel::Error> {
     let operator = Operator::read(host);
     let mut snapshot = Snapshot {
         vfio_pci: module::is_loaded(host.sysfs(), &DriverName::vfio_pci()),
+        no_iommu: vfio::allows_no_iommu(host.sysfs()),
         operator: operator::daemon(host),
         ..Snapshot::default()
     };

@@ -142,8 +142,9 @@ impl Situation {
         &self.wish.desired
     }
 
-    /// What is surely not meant, but harms nobody: in the settings, in the objects, and in what
-    /// the SR-IOV Network Operator left on PFs whose VFs railhead did not make.
+    /// What is surely not meant, but harms nobody: in the settings, in the objects, in what the
+    /// SR-IOV Network Operator left on PFs whose VFs railhead did not make; and PFs that cannot be
+    /// read.
     pub fn notices(&self) -> Vec<String> {
         let made =
             |pf: &Pf| self.ownership.get(&pf.address).is_some_and(|entry| entry.made_vfs_of(pf));
@@ -156,7 +157,8 @@ impl Situation {
             _ => None,
         });
         let objects = self.objects.notices.iter().map(ToString::to_string);
-        self.loaded.warnings.iter().cloned().chain(objects).chain(damaged).collect()
+        let warnings = self.loaded.warnings.iter().cloned();
+        warnings.chain(objects).chain(damaged).chain(self.snapshot.unreadable()).collect()
     }
 
     /// Who asks for each PF, with the generations that count.

@@ -20,6 +20,9 @@ pub struct Snapshot {
     pub unreadable: BTreeMap<PciAddress, String>,
     /// Whether the module `vfio-pci` is loaded or built in.
     pub vfio_pci: bool,
+    /// Whether devices may be given to user space that no IOMMU keeps in bounds.
+    #[serde(default)]
+    pub no_iommu: bool,
     /// The SR-IOV Network Operator's daemon, where it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<OperatorDaemon>,
@@ -190,6 +193,11 @@ pub enum User {
 }
 
 impl Snapshot {
+    /// The PFs that could not be read, in words.
+    pub fn unreadable(&self) -> impl Iterator<Item = String> {
+        self.unreadable.iter().map(|(pf, why)| format!("PF {pf} cannot be read: {why}"))
+    }
+
     /// What a person calls the PF at `pf`, be it there or not.
     pub fn label(&self, pf: PciAddress) -> String {
         self.pfs.get(&pf).map_or_else(|| pf.to_string(), Pf::label)

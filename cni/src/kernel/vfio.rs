@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::sysfs::Sysfs;
 use super::{Errno, Error};
 
 /// The device file of a group, under `dev` (`/dev`).
@@ -26,6 +27,13 @@ pub fn is_busy(dev: &Path, group: u32) -> Result<bool, Error> {
     }
 }
 
+/// Whether the administrator lets user space have devices that no IOMMU keeps in bounds
+/// (`enable_unsafe_noiommu_mode` of the module vfio). A group is made then when the driver binds.
+pub fn allows_no_iommu(sysfs: &Sysfs) -> bool {
+    let path = sysfs.root().join("module/vfio/parameters/enable_unsafe_noiommu_mode");
+    std::fs::read_to_string(path).is_ok_and(|value| value.trim_end() == "Y")
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -40,6 +48,19 @@ mod tests {
         assert!(!is_busy(dev.path(), 12).unwrap());
         fs::write(group_path(dev.path(), 12), "").unwrap();
         assert!(!is_busy(dev.path(), 12).unwrap());
+    }
+
+    #[test]
+    fn the_unsafe_mode_is_on_only_when_it_says_so() {
+        let root = tempfile::tempdir().unwrap();
+        let sysfs = Sysfs::at(root.path());
+        assert!(!allows_no_iommu(&sysfs));
+        let directory = root.path().join("module/vfio/parameters");
+        fs::create_dir_all(&directory).unwrap();
+        for (value, allows) in [("N\n", false), ("Y\n", true), ("", false)] {
+            fs::write(directory.join("enable_unsafe_noiommu_mode"), value).unwrap();
+            assert_eq!(allows_no_iommu(&sysfs), allows, "{value:?}");
+        }
     }
 
     #[test]

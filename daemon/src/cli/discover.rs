@@ -18,8 +18,8 @@ pub struct Args {}
 pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let snapshot = observe(&context.host)?;
     context.out.show(&Discovery::of(&snapshot))?;
-    for (address, why) in &snapshot.unreadable {
-        complain(&format_args!("look at {address}: {why}"));
+    for unreadable in snapshot.unreadable() {
+        complain(&unreadable);
     }
     Ok(if snapshot.unreadable.is_empty() { Exit::Done } else { Exit::Failed })
 }

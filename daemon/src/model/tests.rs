@@ -159,7 +159,7 @@ proptest! {
     fn planning_again_after_any_prefix_ends_empty(
         pf in any_pf(), wishes in prop::collection::vec((any_wish(), 0usize..40), 1..4),
     ) {
-        let mut state = State { pf, entry: None, vfio_pci: false };
+        let mut state = State { pf, entry: None, vfio_pci: false, no_iommu: false };
         let before = used(&state);
         for (wish, steps) in &wishes {
             cut_off(&mut state, wish, *steps);
@@ -182,7 +182,7 @@ proptest! {
         }
         (pf.management, pf.inherited) = (None, None);
         let found = pf.clone();
-        let mut state = State { pf, entry: None, vfio_pci: false };
+        let mut state = State { pf, entry: None, vfio_pci: false, no_iommu: false };
         for (wish, steps) in &wishes {
             cut_off(&mut state, wish, *steps);
         }
@@ -196,7 +196,7 @@ proptest! {
 
     #[test]
     fn the_same_input_gives_the_same_plan(pf in any_pf(), wish in any_wish()) {
-        let state = State { pf, entry: None, vfio_pci: false };
+        let state = State { pf, entry: None, vfio_pci: false, no_iommu: false };
         prop_assert_eq!(plan_at(&state, &wish), plan_at(&state, &wish));
     }
 
@@ -206,7 +206,7 @@ proptest! {
         wish.may_interrupt.clear();
         let mut pf = pf;
         pf.management = Some("it carries the default route".to_owned());
-        let state = State { pf, entry: None, vfio_pci: false };
+        let state = State { pf, entry: None, vfio_pci: false, no_iommu: false };
         let plan = plan_at(&state, &wish);
         let worst = plan.lanes.iter().flat_map(|lane| &lane.steps).map(|step| step.disruption).max();
         prop_assert!(worst < Some(crate::plan::Disruption::WholeNic), "{plan}");

@@ -156,7 +156,8 @@ impl fmt::Display for Blocked {
             Self::NoIommu { vfs } => write!(
                 f,
                 "{} cannot be bound to vfio-pci: there is no IOMMU; enable it in the firmware and \
-                 start the kernel with intel_iommu=on (Intel) or amd_iommu=on (AMD)",
+                 start the kernel with intel_iommu=on (Intel) or amd_iommu=on (AMD), or, where pods \
+                 are trusted with all memory, set enable_unsafe_noiommu_mode of module vfio",
                 Indices(vfs)
             ),
             Self::Held { why } => write!(f, "left as it is: {why}"),

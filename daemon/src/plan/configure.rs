@@ -253,7 +253,7 @@ impl Wished<'_> {
     }
 
     fn has_iommu(&self, index: VfIndex) -> bool {
-        self.vf(index).is_some_and(|vf| vf.iommu_group.is_some())
+        self.draft.now.no_iommu || self.vf(index).is_some_and(|vf| vf.iommu_group.is_some())
     }
 
     fn set_vf_mtu(&mut self, index: VfIndex) {

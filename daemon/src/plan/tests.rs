@@ -191,7 +191,11 @@ fn what_is_in_the_way() {
     let mut no_iommu = up();
     no_iommu.iommu_group = None;
     let dpdk = desired(2, [group("dpdk", "0-1", VfioPci, None)]);
-    insta::assert_snapshot!("blocked_iommu", plans(no_iommu, dpdk));
+    insta::assert_snapshot!("blocked_iommu", plans(no_iommu.clone(), dpdk.clone()));
+    let mut trusting = snapshot([no_iommu]);
+    trusting.no_iommu = true;
+    let planned = plan(&wish([(A, dpdk)]), &trusting, &Ownership::new());
+    assert_eq!((planned.blocked(), planned.steps() > 0), (0, true));
     let mut no_driver = up();
     no_driver.driver = None;
     insta::assert_snapshot!("blocked_driver", plans(no_driver, three()));

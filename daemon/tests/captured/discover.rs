@@ -38,14 +38,26 @@ fn a_machine_without_sriov() {
     assert!(ran.out.contains("no NIC with SR-IOV"), "{}", ran.out);
 }
 
+/// What a driver or a broken device may make of a file: the PF is told of, and hides no other.
 #[test]
 fn a_pf_that_cannot_be_read_hides_no_other() {
-    let machine = two_nics();
-    machine.write("sys/bus/pci/devices/0000:02:00.0/sriov_totalvfs", "many\n");
-    let ran = machine.railhead(&["discover"]);
-    assert_eq!(ran.code, 1);
-    assert!(ran.out.contains("enp1s0"), "{}", ran.out);
-    insta::assert_snapshot!(ran.err);
+    for (file, content) in [
+        ("sriov_offset", "many\n"),
+        ("sriov_totalvfs", "-1\n"),
+        ("class", "0x02zz00\n"),
+        ("vendor", "\u{0}"),
+        ("sriov_stride", ""),
+    ] {
+        let machine = two_nics();
+        machine.write(&format!("sys/bus/pci/devices/0000:01:00.0/{file}"), content);
+        for arguments in [["discover"].as_slice(), &["plan"], &["status"]] {
+            let ran = machine.railhead(arguments);
+            assert!(ran.err.contains("PF 0000:01:00.0 cannot be read"), "{file}: {}", ran.err);
+        }
+        let ran = machine.railhead(&["discover"]);
+        assert_eq!(ran.code, 1, "{file}");
+        assert!(ran.out.contains("enp2s0") && !ran.out.contains("enp1s0"), "{file}: {}", ran.out);
+    }
 }
 
 #[test]
