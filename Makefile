@@ -36,8 +36,9 @@ test-fast: ## Run the tests that need no VM
 test-vm: setup ## Run the tests in the VM; FILTER=words leaves those whose name contains it
 	@$(LAB) test $(FILTER)
 
-bench: setup ## Measure in the VM, each figure beside its floor
+bench: setup ## Measure in the VM, each figure beside its floor; then planning for a big host
 	@$(LAB) bench
+	cargo bench --locked --package daemon --bench scale
 
 lint: setup ## Check format, lints, the arrows between the packages and the units
 	cargo fmt --all --check

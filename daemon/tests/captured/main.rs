@@ -4,5 +4,6 @@
 mod discover;
 mod exit_codes;
 mod machine;
+mod opens;
 mod plan;
 mod status;
