@@ -12,7 +12,9 @@ use crate::protocol::Orders;
 
 mod attach;
 mod calls;
+mod drift;
 mod idle;
+mod node;
 mod plan;
 mod size;
 mod vfs;
@@ -42,8 +44,15 @@ const WIDTH: usize = 66;
 pub(super) fn measure() {
     let Orders::Bench(terminal) = orders() else { panic!("no figures were ordered") };
     let stage = Stage::new(terminal);
-    let measurements: &[Measurement] =
-        &[vfs::measure, plan::measure, attach::measure, idle::measure, size::measure];
+    let measurements: &[Measurement] = &[
+        vfs::measure,
+        node::measure,
+        drift::measure,
+        plan::measure,
+        attach::measure,
+        idle::measure,
+        size::measure,
+    ];
     stage.heading(&format!("{:WIDTH$}  {:>10}  {:>10}  goal", "", "railhead", "floor"));
     for measure in measurements {
         for Figure { what, ours, floor, goal, met } in measure() {

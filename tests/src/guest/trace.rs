@@ -56,6 +56,13 @@ impl Trace {
         self
     }
 
+    /// Begins each line with the time of the call, in seconds since the epoch.
+    #[must_use]
+    pub fn timed(mut self) -> Self {
+        self.options.push("-ttt".to_owned());
+        self
+    }
+
     /// The command that looks at a process that runs already, until it gets SIGINT.
     pub fn attach(&self, process: u32) -> String {
         format!("strace -f -qq -o {} {} -p {process}", self.log, self.options.join(" "))

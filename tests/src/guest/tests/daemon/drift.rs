@@ -1,15 +1,20 @@
 //! What somebody changes by hand is put back by the running daemon, as long as nobody is disturbed.
 
+use serde_json::json;
+
 use super::{admin_mac, drivers, drop_and_wait, is_up, mtu, own_mac, put_policy};
 use crate::guest::Test;
+use crate::guest::cni::Call;
 use crate::guest::host::{Pf, pf};
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
-use crate::guest::railhead::Daemon;
+use crate::guest::railhead::{Daemon, railhead};
+use crate::guest::vf_state::{VfState, assert_unchanged};
 use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
     ("daemon::drift::is_repaired", is_repaired),
+    ("daemon::drift::a_container_that_died_gives_its_vf_back", a_container_that_died),
     ("daemon::drift::a_pod_may_do_what_it_likes_with_its_vf", a_pod_may_do_what_it_likes),
 ];
 
@@ -66,6 +71,35 @@ fn a_pod_may_do_what_it_likes() {
     wait_for("the VF to come home with its MTU", || {
         (mtu(&pf.vfs()[0].netdev()?) == 4000).then_some(())
     });
+    drop_and_wait("net");
+    daemon.stop().ok();
+}
+
+/// Without a DEL, and with nothing else that would wake the daemon: what does is the VF that comes home.
+fn a_container_that_died() {
+    let daemon = Daemon::start();
+    put_policy("net", "enp1s0", 1, "");
+    let pf = pf(0);
+    vfs_are_there(&pf, 1);
+    wait_for("the daemon to come to rest", || {
+        (railhead("plan --exit-code").status == 0).then_some(())
+    });
+    let vf = pf.vfs().remove(0);
+    vf.wait_for_netdev();
+    let before = VfState::of(&vf);
+    let pod = Pod::new("pod");
+    let config = json!({
+        "cniVersion": "1.0.0", "name": "blue", "type": "sriov", "deviceID": vf.address,
+        "vlan": 7, "spoofchk": "off", "trust": "on", "mac": "02:00:00:00:00:07",
+    });
+    Call::add("sriov", "c1", &pod, &config).run().ok();
+    assert_eq!(vf.info()["trust"], true);
+    drop(pod);
+    wait_for("the daemon to forget it", || {
+        let attachments = railhead("attachments -o json").ok().json();
+        (attachments["attachments"] == json!([])).then_some(())
+    });
+    assert_unchanged(&before, &VfState::of(&vf));
     drop_and_wait("net");
     daemon.stop().ok();
 }

@@ -12,6 +12,7 @@ use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
     ("daemon::faults::a_refused_write_is_told_and_the_other_pf_goes_on", a_refused_write_is_told),
+    ("daemon::faults::a_vf_that_fails_stops_no_other_vf", a_vf_that_fails),
     ("daemon::faults::the_daemon_tries_again_what_failed", what_failed_is_tried_again),
     ("daemon::faults::a_driver_that_hangs_holds_up_its_own_pf_alone", a_driver_that_hangs),
     ("daemon::faults::a_module_that_is_missing_is_named", a_missing_module),
@@ -63,6 +64,21 @@ fn a_refused_write_is_told() {
     assert_eq!(status["pfs"][1]["state"], "inForce");
     railhead("apply").ok();
     assert_in_force();
+    undo("net");
+}
+
+fn a_vf_that_fails() {
+    put_policy("net", "enp1s0#0-0", 2, "  mtu: 4000\n");
+    put_policy("vms", "enp1s0#1-1", 2, "  deviceType: vfio-pci\n");
+    let strace = tampering("/sys/bus/pci/drivers/vfio-pci/bind", "error=ENODEV");
+    let refused = Program::new("railhead apply").under(&strace).run().failed_with(1);
+    let says = "VF 1: bind to vfio-pci: bind 0000:01:10.2 to vfio-pci: No such device (the driver does not know";
+    assert!(refused.stdout.contains(says), "{refused}");
+    assert_eq!(drivers(&pf(0)), ["igbvf", ""]);
+    assert_eq!(super::mtu(&pf(0).vfs()[0].wait_for_netdev()), 4000);
+    railhead("apply").ok();
+    assert_in_force();
+    drop_policy("vms");
     undo("net");
 }
 

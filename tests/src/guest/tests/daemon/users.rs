@@ -14,6 +14,7 @@ use crate::guest::wait::wait_for;
 pub(super) const TESTS: &[Test] = &[
     ("daemon::users::a_vf_in_another_namespace", a_vf_in_another_namespace),
     ("daemon::users::a_process_with_the_vfio_group", a_process_with_the_vfio_group),
+    ("daemon::users::a_port_of_a_bridge", a_port_of_a_bridge),
     ("daemon::users::foreign_vfs_in_use", foreign_vfs_in_use),
     ("daemon::users::an_attached_vf_and_one_whose_container_died", attached_and_dead),
 ];
@@ -57,6 +58,23 @@ fn a_process_with_the_vfio_group() {
     railhead("apply").ok();
     assert_eq!(drivers(&pf(0)), ["igbvf"]);
     undo("vms");
+}
+
+/// The other VF of the PF is free, and gets what it should.
+fn a_port_of_a_bridge() {
+    put_policy("net", "enp1s0", 2, "");
+    railhead("apply").ok();
+    let pf = pf(0);
+    run("ip link add br0 type bridge").ok();
+    run(&format!("ip link set {} master br0", pf.vfs()[1].wait_for_netdev())).ok();
+    put_policy("net", "enp1s0", 2, "  deviceType: vfio-pci\n");
+    let waits = railhead("apply").failed_with(1);
+    assert!(waits.stdout.contains("VF 1 (port of br0)"), "{waits}");
+    assert_eq!(drivers(&pf), ["vfio-pci", "igbvf"]);
+    run("ip link del br0").ok();
+    railhead("apply").ok();
+    assert_eq!(drivers(&pf), ["vfio-pci", "vfio-pci"]);
+    undo("net");
 }
 
 fn foreign_vfs_in_use() {
