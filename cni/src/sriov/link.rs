@@ -9,13 +9,13 @@ use ipnetwork::IpNetwork;
 
 use super::mac;
 use super::wish::Wish;
-use crate::kernel::Errno;
 use crate::kernel::announce::Announcer;
 use crate::kernel::link::{Link, Moved};
 use crate::kernel::netlink::Route;
 use crate::kernel::netns::Netns;
 use crate::kernel::route::IpRoute;
 use crate::kernel::sysctl::{self, Family, Setting};
+use crate::kernel::{Change, Errno};
 use crate::log::Log;
 use crate::protocol::Sandbox;
 
@@ -121,11 +121,16 @@ fn notify_neighbours(sandbox: &Sandbox, ifname: &IfName, log: &Log) -> Result<()
 
 /// Sets what nothing depends on: with a read-only /proc/sys the neighbours learn by themselves.
 fn tune(sandbox: &Sandbox, ifname: &IfName, settings: &[Setting], log: &Log) -> Result<(), Error> {
-    for outcome in sysctl::set(&sandbox.netns, ifname, settings)? {
+    let outcomes = sysctl::set(&sandbox.netns, ifname, settings)?;
+    for (setting, outcome) in settings.iter().zip(outcomes) {
         match outcome {
+            Ok(Change::Changed) => {
+                log.debug(&format_args!("set {ifname}: {} {}", setting.key, setting.value));
+            }
+            Ok(Change::Same) => {}
             // A kernel without IPv6 has none of its keys.
-            Err(error) if !error.is(Errno::ENOENT) => log.warning(&error),
-            _ => {}
+            Err(error) if error.is(Errno::ENOENT) => {}
+            Err(error) => log.warning(&error),
         }
     }
     Ok(())

@@ -19,6 +19,7 @@ fn from_add_to_del() {
     results_of_all_versions(&bed);
     altnames_come_home(&bed);
     del_needs_nothing_but_the_record(&bed);
+    each_change_is_logged(&bed);
 }
 
 fn an_address_a_route_and_a_result(bed: &Bed) {
@@ -120,4 +121,62 @@ fn del_needs_nothing_but_the_record(bed: &Bed) {
     crate::guest::vf_state::assert_unchanged(&before, &crate::guest::vf_state::VfState::of(vf));
     super::assert_forgotten();
     assert_eq!(pod.links(), Vec::<String>::new());
+}
+
+/// What stands between the changes of an ADD, to tell how far it came.
+const STEPS: [&str; 8] = [
+    "ask for the MAC",
+    "set VF attributes",
+    "move into the container",
+    "set up the link",
+    "ask for addresses",
+    "give addresses",
+    "describe the device",
+    "finish",
+];
+
+/// At level debug, in order; at level warning nothing is said.
+fn each_change_is_logged(bed: &Bed) {
+    let vf = &bed.vfs[0];
+    let netdev = vf.wait_for_netdev();
+    let pod = Pod::new("pod1");
+    let of = |verb: &str, level: &str| {
+        let keys = json!({"vlan": 100, "trust": "on", "mtu": 2000, "logLevel": level});
+        let call =
+            Call::new("sriov", verb, "c1", &bed.config(0, keys)).env("CNI_NETNS", pod.path());
+        let stderr = call.run().output.ok().stderr;
+        let change = |line: &str| {
+            let text = line.split_once(" level=debug plugin=sriov msg=\"")?.1.trim_end_matches('"');
+            (!STEPS.contains(&text)).then(|| text.to_owned())
+        };
+        (stderr.lines().filter_map(change).collect::<Vec<String>>(), stderr)
+    };
+    let add = of("ADD", "debug").0;
+    let address = pod.addresses("net1").remove(0);
+    let pf = &bed.pf.address;
+    assert_eq!(
+        add,
+        [
+            format!("set VF 0 of {pf}: vlan 100 qos 0 802.1q, trust on"),
+            format!("move {netdev} to /run/netns/pod1 as net1"),
+            "set net1: mtu 2000".to_owned(),
+            "set net1: arp_notify 1".to_owned(),
+            "set net1: ndisc_notify 1".to_owned(),
+            "set net1: up".to_owned(),
+            format!("add net1: address {address}"),
+            "add net1: route to 10.78.0.0/16".to_owned(),
+        ]
+    );
+    let del = of("DEL", "debug").0;
+    assert_eq!(
+        del,
+        [
+            format!("move net1 home as {netdev}"),
+            format!("set {netdev}: mtu 1500"),
+            format!("set VF 0 of {pf}: vlan 0 qos 0 802.1q, trust off"),
+        ]
+    );
+    for verb in ["ADD", "DEL"] {
+        assert_eq!(of(verb, "warning").1, "");
+    }
 }
