@@ -22,6 +22,7 @@ pub mod boot;
 pub mod completions;
 pub mod daemon;
 pub mod discover;
+pub mod explain;
 pub mod ipam;
 pub mod plan;
 pub mod status;
@@ -74,6 +75,8 @@ pub enum Verb {
     Apply(apply::Args),
     /// Show whether the host is as the objects want it
     Status(status::Args),
+    /// Show why a PF, a VF or a policy is as it is
+    Explain(explain::Args),
     /// Show what is attached to which container
     Attachments(attachments::Args),
     /// Show this node's address blocks and who holds which address
@@ -139,6 +142,7 @@ fn run(verb: &Verb, context: &mut Context) -> Outcome {
         Verb::Plan(args) => plan::run(args, context),
         Verb::Apply(args) => apply::run(args, context),
         Verb::Status(args) => status::run(args, context),
+        Verb::Explain(args) => explain::run(args, context),
         Verb::Attachments(args) => attachments::run(args, context),
         Verb::Ipam(args) => ipam::run(args, context),
         Verb::Boot(args) => boot::run(args, context),

@@ -161,6 +161,11 @@ impl Situation {
         warnings.chain(objects).chain(damaged).chain(self.snapshot.unreadable()).collect()
     }
 
+    /// The node as policies select it.
+    pub fn node(&self) -> desired::Node {
+        node(&self.loaded.node, &self.snapshot)
+    }
+
     /// Who asks for each PF, with the generations that count.
     pub fn owners(&self) -> BTreeMap<PciAddress, Vec<Owner>> {
         let owner = |policy: &String| Owner {

@@ -7,6 +7,7 @@
 
 pub mod attachments;
 pub mod discover;
+pub mod explain;
 pub mod ipam;
 mod output;
 mod plan;

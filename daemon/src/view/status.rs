@@ -147,7 +147,8 @@ fn pf_status(address: PciAddress, situation: &Situation, plan: &Plan) -> PfStatu
     }
 }
 
-fn lane_status(lane: Option<&Lane>) -> (State, Vec<String>) {
+/// How a PF is of which that is still to be done; nothing is left where there is no lane.
+pub(super) fn lane_status(lane: Option<&Lane>) -> (State, Vec<String>) {
     let Some(lane) = lane else { return (State::InForce, Vec::new()) };
     let state = match (lane.blocked.is_empty(), lane.blocked.iter().all(Blocked::is_wait)) {
         (true, _) => State::Pending,
@@ -290,7 +291,8 @@ fn daemon(daemon: Option<&Daemon>) -> Cell {
     ))
 }
 
-fn state(state: State) -> Cell {
+/// The cell of a state.
+pub(super) fn state(state: State) -> Cell {
     let (text, tone) = match state {
         State::InForce => ("in force", Tone::Good),
         State::Waits => ("waits", Tone::Warning),

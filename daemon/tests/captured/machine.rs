@@ -5,6 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+pub(crate) mod mellanox;
+
 /// A machine with Intel 82576 NICs.
 pub(crate) struct Machine {
     directory: tempfile::TempDir,

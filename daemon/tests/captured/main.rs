@@ -3,6 +3,8 @@
 
 mod discover;
 mod exit_codes;
+mod explain;
+mod families;
 mod machine;
 mod opens;
 mod plan;
