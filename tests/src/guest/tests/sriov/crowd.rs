@@ -188,7 +188,7 @@ fn while_an_ipam_thinks(bed: &Bed) {
 fn while_the_kernel_works(bed: &Bed) {
     let first = Pod::new("first");
     let config = bed.config(0, json!({"vlan": 100}));
-    // The fourth request sets the VF's attributes.
+    // The fifth request sets the attributes of the VF.
     let trace = Trace::new("slow").only("sendto").inject("sendto:delay_enter=15s:when=5");
     let adding = Call::add("sriov", "first", &first, &config).under(&trace.command());
     let mut adding = adding.into_program().start();
