@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! inotify: objects, settings --+
-//! rtnetlink: PFs and VFs ------+                   +--> pass (one thread at a time)
-//! uevents: PCI, netdevs -------+--> Pending --> loop
+//! rtnetlink: PFs and VFs ------+
+//! uevents: PCI, netdevs -------+                   +--> pass (one thread at a time)
+//! pidfd: who is in the way ----+--> Pending --> loop
 //! slow timer, retries ---------+                   +--> Published --> socket, systemd
 //! socket: apply ---------------+
 //! ```
@@ -21,6 +22,7 @@ use crate::host::Host;
 mod backoff;
 mod capabilities;
 pub mod client;
+mod departures;
 mod due;
 mod events;
 pub mod lock;

@@ -31,25 +31,30 @@ pub(super) enum Cause {
 /// As many as are worth to be told apart; a full channel says enough.
 const WAITING: usize = 16;
 
-/// Starts to listen. Of links, only those in `netdevs` count: on a busy host others come and go
-/// all the time.
+/// A way to tell the loop, and the loop's end of it.
+pub(super) fn channel() -> (mpsc::Sender<Cause>, mpsc::Receiver<Cause>) {
+    mpsc::channel(WAITING)
+}
+
+/// Starts to listen, and tells `sender`. Of links, only those in `netdevs` count: on a busy host
+/// others come and go all the time.
 pub(super) fn listen(
     host: &Arc<Host>,
     netdevs: watch::Receiver<BTreeSet<u32>>,
-) -> Result<mpsc::Receiver<Cause>, ServiceError> {
-    let (sender, receiver) = mpsc::channel(WAITING);
+    sender: mpsc::Sender<Cause>,
+) -> Result<(), ServiceError> {
     files::listen(host, sender.clone());
     listen_to_links(netdevs, sender.clone())
         .map_err(ServiceError::setup("listen for link events"))?;
     let uevents = Uevents::open().map_err(ServiceError::setup("listen for device events"))?;
     let uevents =
-        watched(Devices(uevents)).map_err(ServiceError::setup("wait for device events"))?;
+        readable(Devices(uevents)).map_err(ServiceError::setup("wait for device events"))?;
     tokio::spawn(listen_to_devices(uevents, sender));
-    Ok(receiver)
+    Ok(())
 }
 
 /// Says that there is reason to look again. Where the channel is full, that was said.
-fn wake(sender: &mpsc::Sender<Cause>, cause: Cause) {
+pub(super) fn wake(sender: &mpsc::Sender<Cause>, cause: Cause) {
     sender.try_send(cause).ok();
 }
 
@@ -90,13 +95,14 @@ impl AsRawFd for Devices {
     }
 }
 
+/// A file as tokio waits for it to be readable.
 #[expect(
     deprecated,
-    reason = "its successor is unsafe, which is for cni::kernel alone; \
-                               what it asks, that the descriptor stays the same, holds for Devices"
+    reason = "its successor is unsafe, which is for cni::kernel alone; what it asks, that the \
+              descriptor stays the same, holds for Devices and OwnedFd"
 )]
-fn watched(devices: Devices) -> io::Result<AsyncFd<Devices>> {
-    AsyncFd::with_interest(devices, Interest::READABLE)
+pub(super) fn readable<T: AsRawFd>(file: T) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(file, Interest::READABLE)
 }
 
 async fn listen_to_devices(mut uevents: AsyncFd<Devices>, sender: mpsc::Sender<Cause>) {

@@ -11,6 +11,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::backoff::{Backoff, WAITING};
+use super::departures::Departures;
 use super::due::Due;
 use super::events;
 use super::published::Published;
@@ -33,7 +34,8 @@ pub(super) async fn run(host: Arc<Host>) -> Result<(), ServiceError> {
     let mut interrupt = on(SignalKind::interrupt())?;
     let mut hangup = on(SignalKind::hangup())?;
     let (netdevs, known_netdevs) = watch::channel(BTreeSet::new());
-    let mut causes = events::listen(&host, known_netdevs)?;
+    let (sender, mut causes) = events::channel();
+    events::listen(&host, known_netdevs, sender.clone())?;
     let published = Arc::new(Published::new());
     let wanted = Arc::new(Notify::new());
     let listener = socket::listen(&host).map_err(ServiceError::setup("listen on the socket"))?;
@@ -44,7 +46,7 @@ pub(super) async fn run(host: Arc<Host>) -> Result<(), ServiceError> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks
     });
-    let mut steward = Loop::new(host, published, netdevs);
+    let mut steward = Loop::new(host, published, netdevs, Departures::new(sender));
     let ended = loop {
         tokio::select! {
             _ = terminate.recv() => break Ok(()),
@@ -88,6 +90,7 @@ struct Loop {
     host: Arc<Host>,
     published: Arc<Published>,
     netdevs: watch::Sender<BTreeSet<u32>>,
+    departures: Departures,
     due: Due,
     running: Option<JoinHandle<Worked>>,
     written: Option<Written>,
@@ -100,11 +103,13 @@ impl Loop {
         host: Arc<Host>,
         published: Arc<Published>,
         netdevs: watch::Sender<BTreeSet<u32>>,
+        departures: Departures,
     ) -> Self {
         Self {
             host,
             published,
             netdevs,
+            departures,
             due: Due::now(),
             running: None,
             written: None,
@@ -149,6 +154,7 @@ impl Loop {
             *known = netdevs;
             is_news
         });
+        self.departures.await_all(&pass.left);
         pass.outcome()
     }
 
