@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 
+use cni::kernel::processes::{self, Process};
 use cni::kernel::sysfs::{Function, Sriov};
 use cni::kernel::{self, child, module, vfio};
 use conf::{DriverName, Mac, PciAddress, VfIndex};
@@ -38,12 +39,13 @@ pub fn observe(host: &Host) -> Result<Snapshot, kernel::Error> {
     let mut links = Links::read(host)?;
     let mut users = Users::read(host);
     let management = management::netdevs(host, &mut links)?;
-    let stragglers = stragglers(host)?;
+    let processes = processes(host)?;
+    let stragglers = child::stragglers(&processes);
     let operator = Operator::read(host);
     let mut snapshot = Snapshot {
         vfio_pci: module::is_loaded(host.sysfs(), &DriverName::vfio_pci()),
         no_iommu: vfio::allows_no_iommu(host.sysfs()),
-        operator: operator::daemon(host),
+        operator: operator::daemon(&processes),
         ..Snapshot::default()
     };
     for (address, function) in host.sysfs().physical_functions()? {
@@ -146,12 +148,12 @@ fn vf(
     Ok(vf)
 }
 
-/// Writes that are under way, ours or those of a railhead that was killed in the middle.
-fn stragglers(host: &Host) -> Result<Vec<child::Stuck>, kernel::Error> {
-    if host.is_live() { child::stragglers() } else { Ok(Vec::new()) }
+/// The processes of a machine that is alive.
+fn processes(host: &Host) -> Result<Vec<Process>, kernel::Error> {
+    if host.is_live() { processes::all() } else { Ok(Vec::new()) }
 }
 
-/// The one that is about this PF, or a VF of it.
+/// The write under way, ours or that of a railhead that was killed in the middle, which is about this PF, or a VF of it.
 fn stuck(function: &Function, stragglers: &[child::Stuck]) -> Option<Stuck> {
     let concerns = |address: PciAddress| {
         address == function.address || function.virtfns.values().any(|vf| *vf == address)

@@ -32,7 +32,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorDaemon {
     /// Its process id.
-    pub pid: i32,
+    pub pid: u32,
 }
 
 /// A physical function with an SR-IOV capability.

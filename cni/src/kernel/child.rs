@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use conf::PciAddress;
 
+use super::processes::Process;
 use super::{Cause, Errno, Error};
 
 pub use self::supervise::Straggler;
@@ -111,17 +112,15 @@ pub struct Stuck {
     pub function: Option<PciAddress>,
 }
 
-/// All children that are writing right now, whoever started them: what a daemon that was started
-/// again must know before it touches those devices.
-pub fn stragglers() -> Result<Vec<Stuck>, Error> {
-    let processes = fs::read_dir("/proc").map_err(|error| Error::new("list", "/proc", error))?;
+/// Those of `processes` that are such children and are writing right now, whoever started them:
+/// what a daemon that was started again must know before it touches those devices.
+pub fn stragglers(processes: &[Process]) -> Vec<Stuck> {
     // A process that ends meanwhile cannot be read, and is none of them.
-    Ok(processes.filter_map(|entry| stuck(&entry.ok()?.path())).collect())
+    processes.iter().filter_map(|process| stuck(process.pid)).collect()
 }
 
-fn stuck(process: &Path) -> Option<Stuck> {
-    let pid = process.file_name()?.to_str()?.parse().ok()?;
-    let line = fs::read(process.join("cmdline")).ok()?;
+fn stuck(pid: u32) -> Option<Stuck> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let mut words = line.split(|octet| *octet == 0);
     let program = words.next()?;
     if program != b"/proc/self/exe" || words.next()? != VERB.as_bytes() {

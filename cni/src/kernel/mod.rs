@@ -6,7 +6,7 @@
 //! announce                                         gratuitous ARP, unsolicited NA
 //! netns::Netns ----- enter                         one namespace, by file descriptor
 //! sysfs::Sysfs ----- child                         PCI functions; writes that a driver can hang
-//! uevent, module, vfio, sysctl, process, readable
+//! uevent, module, vfio, sysctl, process, processes, readable
 //! ```
 //!
 //! A verb is a plain synchronous function on an explicit handle; it does one thing, waits for no
@@ -24,6 +24,7 @@ pub mod monitor;
 pub mod netlink;
 pub mod netns;
 pub(crate) mod process;
+pub mod processes;
 pub(crate) mod readable;
 pub mod route;
 pub mod sysctl;

@@ -15,10 +15,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use cni::kernel::processes::Process;
 use conf::PciAddress;
 use conf::node_state::{NodeState, WantedInterface};
 use ipam::durable;
-use procfs::process::all_processes;
 
 use crate::chain::Chain;
 use crate::host::Host;
@@ -44,16 +44,9 @@ pub(super) struct Operator {
 
 /// The process of its daemon. By the binary that it runs: anybody may call themselves so, or edit
 /// a file of that name.
-pub(super) fn daemon(host: &Host) -> Option<OperatorDaemon> {
-    if !host.is_live() {
-        return None;
-    }
-    let processes = all_processes().ok()?;
-    // A process that ends meanwhile, and a kernel thread, run no binary.
-    let mut daemons = processes
-        .filter_map(Result::ok)
-        .filter(|process| process.exe().is_ok_and(|binary| is_daemon(&binary)));
-    daemons.next().map(|process| OperatorDaemon { pid: process.pid })
+pub(super) fn daemon(processes: &[Process]) -> Option<OperatorDaemon> {
+    let daemon = processes.iter().find(|process| is_daemon(&process.program))?;
+    Some(OperatorDaemon { pid: daemon.pid })
 }
 
 fn is_daemon(binary: &Path) -> bool {

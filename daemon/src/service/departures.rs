@@ -15,7 +15,7 @@ use crate::snapshot::User;
 /// The processes whose end is waited for, each by a task of its own.
 #[derive(Debug)]
 pub(super) struct Departures {
-    waiting: BTreeMap<i32, JoinHandle<()>>,
+    waiting: BTreeMap<u32, JoinHandle<()>>,
     sender: mpsc::Sender<Cause>,
 }
 
@@ -27,7 +27,7 @@ impl Departures {
 
     /// Waits for whoever is in the way of `plan`, and for nobody else any more.
     pub(super) fn await_all(&mut self, plan: &Plan) {
-        let wanted: Vec<i32> = in_the_way(plan).collect();
+        let wanted: Vec<u32> = in_the_way(plan).collect();
         self.waiting.retain(|process, task| {
             let stays = wanted.contains(process) && !task.is_finished();
             if !stays {
@@ -61,15 +61,16 @@ impl Departures {
 }
 
 /// Becomes readable when the process ends.
-fn end_of(process: i32) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
-    let pid = Pid::from_raw(process).ok_or(io::ErrorKind::InvalidInput)?;
+fn end_of(process: u32) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or(io::ErrorKind::InvalidInput)?;
     readable(pidfd_open(pid, PidfdFlags::NONBLOCK)?)
 }
 
-fn in_the_way(plan: &Plan) -> impl Iterator<Item = i32> {
+fn in_the_way(plan: &Plan) -> impl Iterator<Item = u32> {
     let blocked = plan.lanes.iter().flat_map(|lane| &lane.blocked);
     blocked.flat_map(|blocked| match blocked {
-        Blocked::Stuck { stuck } => i32::try_from(stuck.pid).into_iter().collect(),
+        Blocked::Stuck { stuck } => vec![stuck.pid],
         Blocked::OtherOperator { operator } => vec![operator.pid],
         Blocked::InUse { users, .. } | Blocked::ForeignVfs { users, .. } => {
             users.iter().filter_map(|(_, user)| process(user)).collect()
@@ -78,9 +79,9 @@ fn in_the_way(plan: &Plan) -> impl Iterator<Item = i32> {
     })
 }
 
-fn process(user: &User) -> Option<i32> {
+fn process(user: &User) -> Option<u32> {
     match user {
-        User::Process { pid, .. } => Some(*pid),
+        User::Process { pid, .. } => u32::try_from(*pid).ok(),
         _ => None,
     }
 }
@@ -94,7 +95,7 @@ mod tests {
     use crate::plan::Lane;
     use crate::snapshot::OperatorDaemon;
 
-    fn waiting_for(process: i32) -> Plan {
+    fn waiting_for(process: u32) -> Plan {
         let operator = OperatorDaemon { pid: process };
         let lane = Lane {
             pf: "0000:01:00.0".parse().unwrap(),
@@ -110,7 +111,7 @@ mod tests {
         let (sender, mut causes) = mpsc::channel(1);
         let mut departures = Departures::new(sender);
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
-        let process = i32::try_from(child.id()).unwrap();
+        let process = child.id();
         for _ in 0..2 {
             departures.await_all(&waiting_for(process));
         }

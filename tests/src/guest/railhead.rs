@@ -97,6 +97,11 @@ impl Daemon {
         self.pid
     }
 
+    /// Whether it runs still.
+    pub fn is_alive(&mut self) -> bool {
+        self.running.is_alive()
+    }
+
     /// Ends it by SIGTERM, as systemd does, and gives what it printed.
     #[track_caller]
     pub fn stop(self) -> Output {

@@ -18,6 +18,7 @@ mod guard;
 mod operator;
 mod policy;
 mod service;
+mod unplug;
 mod users;
 
 pub(super) const TESTS: &[&[Test]] = &[
@@ -31,6 +32,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     crash::TESTS,
     faults::TESTS,
     boot::TESTS,
+    unplug::TESTS,
 ];
 
 /// Puts a [`policy`] in force.

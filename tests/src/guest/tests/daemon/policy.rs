@@ -22,6 +22,7 @@ pub(super) const TESTS: &[Test] = &[
     ("daemon::policy::vfs_of_one_pf_are_bound_side_by_side", side_by_side),
     ("daemon::policy::too_many_vfs_change_nothing", too_many_vfs_change_nothing),
     ("daemon::policy::foreign_vfs_are_adopted_and_come_back", foreign_vfs_come_back),
+    ("daemon::policy::what_others_changed_since_is_theirs", what_others_changed),
     ("daemon::policy::unlisted_pfs_are_not_touched", unlisted_pfs_are_not_touched),
     ("daemon::policy::a_bad_policy_stops_no_other", a_bad_policy_stops_no_other),
     ("daemon::policy::planning_writes_nothing", planning_writes_nothing),
@@ -203,6 +204,21 @@ fn foreign_vfs_come_back() {
     assert_eq!(pf.num_vfs(), 1);
     pf.vfs()[0].wait_for_netdev();
     pf.remove_vfs();
+}
+
+/// The undo goes back only where there still is what railhead left.
+fn what_others_changed() {
+    put_policy("net", "enp1s0", 1, "  mtu: 4000\n");
+    railhead("apply").ok();
+    let pf = pf(0);
+    pf.remove_vfs();
+    pf.make_vfs(2);
+    run("ip link set enp1s0 mtu 5000").ok();
+    undo("net");
+    assert_eq!((pf.num_vfs(), mtu("enp1s0"), is_up("enp1s0")), (2, 5000, false));
+    assert!(!Path::new("/run/railhead/journal/0000:01:00.0.json").exists());
+    pf.remove_vfs();
+    run("ip link set enp1s0 mtu 1500").ok();
 }
 
 fn unlisted_pfs_are_not_touched() {
