@@ -110,14 +110,16 @@ impl Journal {
     fn replace(&self, path: &Path, pf: PciAddress, entry: &Entry) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
         let temporary = self.directory.join(format!(".{pf}.new"));
+        // Whole, in one write: it stands before every step.
+        let mut bytes = serde_json::to_vec_pretty(entry)?;
+        bytes.push(b'\n');
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
             .open(&temporary)?;
-        serde_json::to_writer_pretty(&mut file, entry)?;
-        file.write_all(b"\n")?;
+        file.write_all(&bytes)?;
         fs::rename(&temporary, path)
     }
 
