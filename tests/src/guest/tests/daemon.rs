@@ -17,6 +17,7 @@ mod faults;
 mod guard;
 mod operator;
 mod policy;
+mod pools;
 mod service;
 mod unplug;
 mod users;
@@ -29,6 +30,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     operator::TESTS,
     drift::TESTS,
     service::TESTS,
+    pools::TESTS,
     crash::TESTS,
     faults::TESTS,
     boot::TESTS,
