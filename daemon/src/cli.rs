@@ -22,6 +22,7 @@ pub mod boot;
 pub mod completions;
 pub mod daemon;
 pub mod discover;
+pub mod doctor;
 pub mod explain;
 pub mod ipam;
 pub mod plan;
@@ -81,6 +82,8 @@ pub enum Verb {
     Attachments(attachments::Args),
     /// Show this node's address blocks and who holds which address
     Ipam(ipam::Args),
+    /// Look for what keeps railhead from its work, and say how to mend it
+    Doctor(doctor::Args),
     /// Bring back at boot what was in force, before anything needs it
     Boot(boot::Args),
     /// Run the node daemon: bring the host to what the objects want, and keep it there
@@ -145,6 +148,7 @@ fn run(verb: &Verb, context: &mut Context) -> Outcome {
         Verb::Explain(args) => explain::run(args, context),
         Verb::Attachments(args) => attachments::run(args, context),
         Verb::Ipam(args) => ipam::run(args, context),
+        Verb::Doctor(args) => doctor::run(args, context),
         Verb::Boot(args) => boot::run(args, context),
         Verb::Daemon(args) => daemon::run(args, context),
         Verb::Completions(args) => completions::run(args, context),

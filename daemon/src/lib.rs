@@ -14,6 +14,7 @@ pub mod boot;
 pub mod chain;
 pub mod claims;
 pub mod cli;
+pub mod doctor;
 pub mod host;
 pub mod journal;
 pub mod model;

@@ -7,6 +7,7 @@
 
 pub mod attachments;
 pub mod discover;
+pub mod doctor;
 pub mod explain;
 pub mod ipam;
 mod output;

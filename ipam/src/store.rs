@@ -50,12 +50,28 @@ pub struct Store {
     directory: PathBuf,
 }
 
+/// What [`Store::look`] finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing: the first transaction makes it.
+    Absent,
+    /// A store.
+    Sound,
+    /// A store that the next transaction sets aside, and what is wrong with it.
+    Damaged(String),
+}
+
 impl Store {
     /// The store under `root`. Its directory is made here, its file by the first transaction.
     pub fn open(root: &Root) -> Result<Self, StoreError> {
         let store = Self { directory: root.store() };
         durable::make_directory(&store.directory)?;
         Ok(store)
+    }
+
+    /// Looks at the store under `root`, page by page. Unlike a transaction it changes nothing.
+    pub fn look(root: &Root) -> Result<Standing, StoreError> {
+        heal::stand(&root.store())
     }
 
     /// The directory that holds it.

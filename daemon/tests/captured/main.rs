@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod discover;
+mod doctor;
 mod exit_codes;
 mod explain;
 mod families;

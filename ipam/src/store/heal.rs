@@ -19,7 +19,7 @@ use super::lock::Lock;
 use super::shape::{Shape, Unsound};
 use super::stamp::Stamp;
 use super::walk::walk;
-use super::{Loss, ReadTxn, StoreError, WriteTxn, key};
+use super::{Loss, ReadTxn, Standing, StoreError, WriteTxn, key};
 use crate::durable::{self, FileError};
 
 /// The name of the store's file.
@@ -53,6 +53,22 @@ pub(super) fn open(directory: &Path, lock: &Lock) -> Result<StoreFile, StoreErro
         set_aside(directory, lock, damage)?;
     }
     reopen(&path)
+}
+
+/// How the store in `directory` is, which stays as it is.
+pub(super) fn stand(directory: &Path) -> Result<Standing, StoreError> {
+    let path = directory.join(NAME);
+    if !path.exists() {
+        return Ok(Standing::Absent);
+    }
+    // Without a lock file, which taking the lock would make, nobody is at work.
+    let lock = Lock::is_there(directory).then(|| Lock::take(directory)).transpose();
+    let _lock = lock.map_err(StoreError::from)?;
+    Ok(match look(&path, None)? {
+        Found::Nothing => Standing::Absent,
+        Found::Sound(..) => Standing::Sound,
+        Found::Damaged(damage) => Standing::Damaged(damage),
+    })
 }
 
 /// What makes the store unusable although its file looks sound.

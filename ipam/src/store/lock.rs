@@ -45,6 +45,11 @@ impl Lock {
         }
     }
 
+    /// Whether there is a lock file: without one nobody holds the lock.
+    pub(super) fn is_there(directory: &Path) -> bool {
+        directory.join(NAME).exists()
+    }
+
     /// The stamp that the last transaction left; `None` when no store was ever made here.
     pub(super) fn stamp(&self) -> io::Result<Option<Stamp>> {
         let mut bytes = [0; 128];

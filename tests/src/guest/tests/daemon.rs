@@ -12,6 +12,7 @@ use crate::guest::wait::wait_for;
 mod boot;
 mod crash;
 mod discovery;
+mod doctor;
 mod drift;
 mod faults;
 mod guard;
@@ -34,6 +35,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     crash::TESTS,
     faults::TESTS,
     boot::TESTS,
+    doctor::TESTS,
     unplug::TESTS,
 ];
 

@@ -1,0 +1,144 @@
+//! railhead's own files: the store, settings, objects, permissions, and the clock they are dated by.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::{Duration, SystemTime};
+
+use ipam::Store;
+use ipam::store::Standing;
+
+use super::{Finding, Machine};
+use crate::chain::Chain;
+use crate::host::Host;
+use crate::situation::Situation;
+
+/// The store, and whether it can be looked into without changing it.
+pub(super) fn store(host: &Host) -> (Vec<Finding>, bool) {
+    let check = "store";
+    let why = "no address is given out that a running container may hold";
+    let directory = host.root().store();
+    let (damage, is_usable) = match Store::look(host.root()) {
+        Ok(Standing::Sound) => (None, true),
+        // Whoever looks for attachments in an empty directory makes a store there.
+        Ok(Standing::Absent) => (None, !directory.exists()),
+        Ok(Standing::Damaged(damage)) => {
+            (Some(format!("the store of attachments is damaged: {damage}")), false)
+        }
+        Err(error) => (Some(Chain(&error).to_string()), false),
+    };
+    if let Some(what) = damage {
+        let finding = Finding::error(check, what, why)
+            .mend("delete the pods with VFs of this node, then")
+            .mend("sudo railhead ipam accept-loss")
+            .mend("or reboot: nothing in it outlives one");
+        return (vec![finding], false);
+    }
+    let aside: Vec<String> = fs::read_dir(&directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.contains(".damaged-"))
+        .collect();
+    if aside.is_empty() {
+        return (vec![Finding::ok(check, "sound")], is_usable);
+    }
+    let what = format!("a damaged store was set aside: {}", aside.join(", "));
+    let finding = Finding::warning(check, what, "whatever damaged it may do so again")
+        .mend("keep the file for a report, then remove it")
+        .mend("railhead ipam   (says whether the loss is dealt with)");
+    (vec![finding], is_usable)
+}
+
+/// Objects and settings that break rules, or have no effect here.
+pub(super) fn objects(situation: &Situation) -> Vec<Finding> {
+    let check = "objects";
+    let problems = situation.objects.problems.iter().map(|problem| {
+        Finding::error(check, problem.to_string(), "it is not in force; what was last good stays")
+            .mend("mend the file; `railhead plan` checks it and changes nothing")
+    });
+    let warnings = situation.loaded.warnings.iter().cloned();
+    let notices = situation.objects.notices.iter().map(ToString::to_string);
+    let notices = warnings.chain(notices).map(|notice| {
+        Finding::warning(check, notice, "it is without effect").mend("remove it, or spell it right")
+    });
+    let damaged = situation.damaged.iter().map(|damaged| {
+        Finding::warning(
+            "journal",
+            damaged.to_string(),
+            "what is on that PF counts as somebody else's, so nothing of it is undone",
+        )
+        .mend("see `railhead status`; a reboot begins anew")
+    });
+    let findings: Vec<Finding> = problems.chain(notices).chain(damaged).collect();
+    if findings.is_empty() {
+        return vec![Finding::ok(check, format!("{} are fine", situation.objects.known.len()))];
+    }
+    findings
+}
+
+/// Settings, or a source, that cannot be used at all.
+pub(super) fn unreadable(why: &str) -> Finding {
+    Finding::error("settings", why, "nothing can be planned").mend("mend what it names")
+}
+
+/// Who else may write where a root process reads what to do.
+pub(super) fn permissions(host: &Host) -> Vec<Finding> {
+    let check = "permissions";
+    let root = host.root();
+    let places =
+        [(root.etc(), 0o022), (root.objects(), 0o022), (root.state(), 0o077), (root.run(), 0o077)];
+    let mut findings = Vec::new();
+    for (path, forbidden) in places {
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        let mode = metadata.permissions().mode() & 0o7777;
+        let path = path.display();
+        if mode & forbidden != 0 {
+            let allowed = mode & !forbidden;
+            findings.push(
+                Finding::error(
+                    check,
+                    format!("{path} has mode {mode:04o}"),
+                    "others could tell railhead, which is root, what to do, or see what pods use",
+                )
+                .mend(format!("sudo chmod {allowed:04o} {path}")),
+            );
+        }
+        if ![0, nix::unistd::geteuid().as_raw()].contains(&metadata.uid()) {
+            findings.push(
+                Finding::error(
+                    check,
+                    format!("{path} belongs to user {}", metadata.uid()),
+                    "that user could tell railhead, which is root, what to do",
+                )
+                .mend(format!("sudo chown root: {path}")),
+            );
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(check, "only root writes what root reads"));
+    }
+    findings
+}
+
+/// How far a file may lie in the future: clocks are set a little.
+const AHEAD: Duration = Duration::from_secs(24 * 3600);
+
+/// Whether the clock has gone back behind what was written.
+pub(super) fn clock(machine: &Machine) -> Option<Finding> {
+    let check = "clock";
+    let written =
+        fs::metadata(machine.path("var/lib/railhead/last-good.json")).ok()?.modified().ok()?;
+    let ahead = written.duration_since(SystemTime::now()).unwrap_or_default();
+    Some(if ahead > AHEAD {
+        let days = ahead.as_secs() / (24 * 3600);
+        Finding::warning(
+            check,
+            format!("the clock is {days} days behind what was written last"),
+            "reports carry wrong times, and certificates are not valid yet",
+        )
+        .mend("sudo timedatectl set-ntp true   (and see to the clock's battery)")
+    } else {
+        Finding::ok(check, "not behind what was written")
+    })
+}

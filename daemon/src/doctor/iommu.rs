@@ -1,0 +1,88 @@
+//! The IOMMU, without which no VF can be given to user space: where it is switched on.
+//!
+//! Which table the firmware gives the kernel says whether it is on there: DMAR for Intel's VT-d,
+//! IVRS for AMD-Vi. Arguments are only ever told, never set: one that is set by a program is one
+//! that nobody knows of.
+
+use super::{Finding, Machine};
+use crate::situation::Situation;
+
+pub(super) fn examine(machine: &Machine, situation: Option<&Situation>) -> Vec<Finding> {
+    let check = "iommu";
+    if !machine.names("sys/class/iommu").is_empty()
+        || !machine.names("sys/kernel/iommu_groups").is_empty()
+    {
+        return vec![Finding::ok(check, "on")];
+    }
+    let is_asked = situation.is_some_and(Situation::asks_for_vfio);
+    let why =
+        "VFs of deviceType vfio-pci stay without a driver; VFs for the network do not need it";
+    let lacking = |what: &str| Finding::lacking(check, is_asked, what, why);
+    let arguments = machine.text("proc/cmdline").unwrap_or_default();
+    let has = |argument: &str| arguments.split_whitespace().any(|given| given == argument);
+    let cpu = machine.text("proc/cpuinfo").unwrap_or_default();
+    let (table, switched_off, argument, name) = if cpu.contains("GenuineIntel") {
+        ("DMAR", "intel_iommu=off", Some("intel_iommu=on"), "VT-d")
+    } else if cpu.contains("AuthenticAMD") {
+        ("IVRS", "amd_iommu=off", None, "AMD-Vi (IOMMU)")
+    } else {
+        return vec![
+            lacking("there is none").mend("switch it on in the firmware (SMMU on Arm machines)"),
+        ];
+    };
+    if let Some(off) = ["iommu=off", switched_off].into_iter().find(|off| has(off)) {
+        return vec![remove(machine, lacking(&format!("{off} switches it off")), off)];
+    }
+    if !machine.has(&format!("sys/firmware/acpi/tables/{table}")) {
+        let what = format!("the firmware shows none (no ACPI table {table})");
+        return vec![lacking(&what).mend(format!("switch {name} on in the firmware's set-up"))];
+    }
+    vec![match argument {
+        Some(argument) if !has(argument) => {
+            add(machine, lacking(&format!("the kernel was not started with {argument}")), argument)
+        }
+        _ => lacking("the firmware has it, and the kernel does not use it")
+            .mend("see what it says: journalctl -k -g 'DMAR|AMD-Vi|IOMMU'"),
+    }]
+}
+
+/// How to add an argument here.
+fn add(machine: &Machine, finding: Finding, argument: &str) -> Finding {
+    let how = format!("sudo grubby --update-kernel=ALL --args=\"{argument} iommu=pt\"");
+    let finding = if machine.has("run/ostree-booted") && machine.has_program("rpm-ostree") {
+        let how = format!(
+            "sudo rpm-ostree kargs --append-if-missing={argument} --append-if-missing=iommu=pt"
+        );
+        finding.mend(how)
+    } else if machine.has_program("grubby") {
+        finding.mend(how)
+    } else if machine.has_program("kernelstub") {
+        finding.mend(format!("sudo kernelstub --add-options \"{argument} iommu=pt\""))
+    } else if machine.has_program("update-grub") {
+        finding
+            .mend(format!(
+                "add {argument} iommu=pt to GRUB_CMDLINE_LINUX in /etc/default/grub, then"
+            ))
+            .mend("sudo update-grub")
+    } else {
+        finding.mend(format!("add {argument} iommu=pt to the arguments of the boot loader"))
+    };
+    finding.mend("reboot when it suits; railhead never does")
+}
+
+fn remove(machine: &Machine, finding: Finding, argument: &str) -> Finding {
+    let finding = if machine.has("run/ostree-booted") && machine.has_program("rpm-ostree") {
+        finding.mend(format!("sudo rpm-ostree kargs --delete-if-present={argument}"))
+    } else if machine.has_program("grubby") {
+        finding.mend(format!("sudo grubby --update-kernel=ALL --remove-args={argument}"))
+    } else if machine.has_program("kernelstub") {
+        finding.mend(format!("sudo kernelstub --delete-options {argument}"))
+    } else if machine.has_program("update-grub") {
+        finding
+            .mend(format!("remove {argument} from /etc/default/grub, then"))
+            .mend("sudo update-grub")
+    } else {
+        finding.mend(format!("remove {argument} from the arguments of the boot loader"))
+    };
+    finding.mend("reboot when it suits; railhead never does")
+}
