@@ -169,6 +169,19 @@ fn scenario_27_a_reboot_neither_frees_a_block_nor_shortens_its_grace() {
     assert_eq!(bed.block(), None);
 }
 
+/// Nothing is left but the objects and the host's number.
+#[test]
+fn scenario_27_a_machine_whose_disk_was_wiped_finds_its_block_by_its_number() {
+    let mut bed = Bed::new();
+    bed.host(2, 3);
+    bed.stand(TEN);
+    let before = bed.range();
+    bed.reboot();
+    std::fs::remove_dir_all(bed.root.state()).unwrap();
+    bed.stand(TEN);
+    assert_eq!((bed.range(), before.as_str()), (before.clone(), "10.0.0.21-10.0.0.30"));
+}
+
 #[test]
 fn without_a_grace_a_block_goes_with_its_last_lease() {
     let mut bed = Bed::new();
