@@ -176,6 +176,7 @@ fn scenario_27_a_machine_whose_disk_was_wiped_finds_its_block_by_its_number() {
     bed.host(2, 3);
     bed.stand(TEN);
     let before = bed.range();
+    bed.lease("one");
     bed.reboot();
     std::fs::remove_dir_all(bed.root.state()).unwrap();
     bed.stand(TEN);
