@@ -25,6 +25,7 @@ pub mod discover;
 pub mod doctor;
 pub mod explain;
 pub mod ipam;
+pub mod pause;
 pub mod plan;
 pub mod status;
 
@@ -86,6 +87,10 @@ pub enum Verb {
     Doctor(doctor::Args),
     /// Bring back at boot what was in force, before anything needs it
     Boot(boot::Args),
+    /// Leave the NICs alone until `resume`, or for some time
+    Pause(pause::PauseArgs),
+    /// End a pause
+    Resume(pause::ResumeArgs),
     /// Run the node daemon: bring the host to what the objects want, and keep it there
     Daemon(daemon::Args),
     /// Print completions for a shell
@@ -150,6 +155,8 @@ fn run(verb: &Verb, context: &mut Context) -> Outcome {
         Verb::Ipam(args) => ipam::run(args, context),
         Verb::Doctor(args) => doctor::run(args, context),
         Verb::Boot(args) => boot::run(args, context),
+        Verb::Pause(args) => pause::pause(args, context),
+        Verb::Resume(args) => pause::resume(args, context),
         Verb::Daemon(args) => daemon::run(args, context),
         Verb::Completions(args) => completions::run(args, context),
     }

@@ -19,6 +19,7 @@ pub mod host;
 pub mod journal;
 pub mod model;
 pub mod observe;
+pub mod pause;
 pub mod plan;
 pub mod printable;
 pub mod reconcile;

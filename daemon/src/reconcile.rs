@@ -20,6 +20,7 @@ use crate::apply::{self, Deadlines, Event, Job, LaneOutcome, Stop};
 use crate::chain::Chain;
 use crate::claims::{self, ClaimError, Standing};
 use crate::host::Host;
+use crate::pause::{self, Pause};
 use crate::plan::Plan;
 use crate::report::{self, Facts, PfFate, Report as _, Timestamp};
 use crate::situation::{Situation, SituationError, Written};
@@ -49,9 +50,11 @@ pub struct Pass {
     pub pools: BTreeMap<PoolRef, Standing>,
     /// What went wrong besides PFs and pools.
     pub troubles: Vec<String>,
+    /// The pause because of which nothing was done.
+    pub pause: Option<Pause>,
 }
 
-/// Brings the host to what is written.
+/// Brings the host to what is written; during a pause only looks and reports.
 pub fn reconcile(
     host: &Host,
     written: &Written,
@@ -59,7 +62,14 @@ pub fn reconcile(
     stop: &Stop,
     events: &Sender<Event>,
 ) -> Result<Pass, SituationError> {
+    let now = Timestamp::now();
+    if let Some(pause) = pause::load(host.root(), now)? {
+        return look(host, written, pause);
+    }
     let mut troubles = Vec::new();
+    if let Err(error) = pause::tidy(host.root(), now) {
+        troubles.push(Chain(&error).to_string());
+    }
     let mut lanes: BTreeMap<PciAddress, LaneOutcome> = BTreeMap::new();
     let mut situation = Situation::look(host, written)?;
     set_damaged_aside(host, &situation, &mut troubles);
@@ -99,9 +109,18 @@ pub fn reconcile(
             break;
         }
     }
-    let pools = settle_pools(host, &situation, &mut troubles);
-    let pass = Pass { situation, left, lanes, pools, troubles };
+    let pools = settle_pools(host, &situation, true, &mut troubles);
+    let pass = Pass { situation, left, lanes, pools, troubles, pause: None };
     Ok(publish(host, pass))
+}
+
+/// A pass during a pause: nothing changes but the report.
+fn look(host: &Host, written: &Written, pause: Pause) -> Result<Pass, SituationError> {
+    let mut troubles = Vec::new();
+    let situation = Situation::look(host, written)?;
+    let pools = settle_pools(host, &situation, false, &mut troubles);
+    let (left, lanes) = (situation.plan(), BTreeMap::new());
+    Ok(publish(host, Pass { situation, left, lanes, pools, troubles, pause: Some(pause) }))
 }
 
 /// Tells of damaged journal files once, and puts them where they can be looked at.
@@ -130,16 +149,18 @@ fn record_owners(host: &Host, situation: &mut Situation, troubles: &mut Vec<Stri
     }
 }
 
-/// Sees to this node's address blocks.
+/// Sees to this node's address blocks, or only judges them.
 fn settle_pools(
     host: &Host,
     situation: &Situation,
+    writes: bool,
     troubles: &mut Vec<String>,
 ) -> BTreeMap<PoolRef, Standing> {
     let settings = &situation.loaded.settings;
     let node = &situation.loaded.node;
     let settled = Moment::now().map_err(ClaimError::from).and_then(|now| {
-        let claims = claims::Directory::new(host.root(), &node.name, settings, now);
+        let make = if writes { claims::Directory::new } else { claims::Directory::looking };
+        let claims = make(host.root(), &node.name, settings, now);
         claims::settle(&claims, &situation.objects, node)
     });
     settled.unwrap_or_else(|error| {
@@ -192,6 +213,9 @@ impl Pass {
             };
         }
         let Some(lane) = self.left.lane(pf) else { return PfFate::InForce };
+        if let Some(pause) = &self.pause {
+            return PfFate::Working { message: pause.to_string() };
+        }
         match (lane.blocked.iter().find(|blocked| !blocked.is_wait()), lane.blocked.first()) {
             (Some(blocked), _) => {
                 PfFate::Failed { reason: blocked.reason().to_owned(), message: blocked.to_string() }

@@ -7,7 +7,9 @@ use std::thread;
 use super::{Context, Exit, Outcome, complain, complain_of};
 use crate::apply::{Deadlines, Event, Stop};
 use crate::host::Host;
+use crate::pause;
 use crate::reconcile::{self, reconcile};
+use crate::report::Timestamp;
 use crate::service::client::Client;
 use crate::service::lock::{HostLock, HostLockError};
 use crate::situation::Written;
@@ -38,6 +40,7 @@ pub struct Args {
 /// Applies.
 pub fn run(args: &Args, context: &mut Context) -> Outcome {
     refuse_captured(&context.host)?;
+    refuse_paused(&context.host)?;
     if let Some(path) = &args.file {
         replace(&context.host, path)?;
     }
@@ -69,6 +72,17 @@ pub(super) fn refuse_captured(host: &Host) -> Result<(), String> {
          `railhead plan`",
         host.root().path().display()
     ))
+}
+
+/// Refuses while somebody works on the NICs, before anything is replaced.
+fn refuse_paused(host: &Host) -> Result<(), Box<dyn std::error::Error>> {
+    match pause::load(host.root(), Timestamp::now())? {
+        None => Ok(()),
+        Some(pause) => Err(format!(
+            "{pause}; nothing is applied meanwhile: run `railhead resume` when the work is done"
+        )
+        .into()),
+    }
 }
 
 fn replace(host: &Host, path: &Path) -> Result<(), Box<dyn std::error::Error>> {

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::apply::progress::Show;
 use super::apply::refuse_captured;
-use super::{Context, Exit, Outcome, complain_of};
+use super::{Context, Exit, Outcome, complain, complain_of};
 use crate::boot::{Limits, boot};
+use crate::pause;
+use crate::report::Timestamp;
 use crate::service::lock::HostLock;
 
 /// Bring back at boot what was in force, before anything needs it
@@ -34,6 +36,11 @@ pub struct Args {
 /// Restores.
 pub fn run(args: &Args, context: &mut Context) -> Outcome {
     refuse_captured(&context.host)?;
+    // A reboot may be part of the work that the pause is for.
+    if let Some(pause) = pause::load(context.host.root(), Timestamp::now())? {
+        complain(&pause);
+        return Ok(Exit::Done);
+    }
     let lock = HostLock::take(&context.host, "railhead boot")?;
     let mut show = Show::on_stderr();
     let limits = Limits::waiting(Duration::from_secs(args.wait));

@@ -2,6 +2,8 @@
 
 use super::{Context, Exit, Outcome, complain};
 use crate::observe::observe;
+use crate::pause;
+use crate::report::Timestamp;
 use crate::view::discover::Discovery;
 
 /// Show the NICs that can make VFs, and their VFs
@@ -18,6 +20,9 @@ pub struct Args {}
 pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let snapshot = observe(&context.host)?;
     context.out.show(&Discovery::of(&snapshot))?;
+    if let Some(pause) = pause::load(context.host.root(), Timestamp::now())? {
+        complain(&pause);
+    }
     for unreadable in snapshot.unreadable() {
         complain(&unreadable);
     }

@@ -4,6 +4,8 @@ use ::ipam::{BootTime, Moment};
 
 use super::{Context, Exit, Outcome, complain, complain_of, ipam};
 use crate::claims::{self, Directory};
+use crate::pause;
+use crate::report::Timestamp;
 use crate::service::client::Client;
 use crate::situation::{Situation, Written};
 use crate::view::ipam::Addresses;
@@ -37,7 +39,8 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
         addresses: &Addresses::of(ipam::read(&context.host)?, BootTime::now()?),
         objects: &situation.objects,
     };
-    let status = Status::of(&situation, &plan, &pools, daemon.as_ref());
+    let pause = pause::load(root, Timestamp::now())?;
+    let status = Status::of(&situation, &plan, &pools, daemon.as_ref(), pause);
     context.out.show(&status)?;
     complain_of(&situation.notices(), &situation.objects.problems);
     for damaged in &situation.damaged {

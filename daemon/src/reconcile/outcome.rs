@@ -14,6 +14,9 @@ use crate::plan::{Blocked, Step};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
+    /// The pause because of which nothing was done, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<String>,
     /// PFs that something was done to, or is still to be done.
     pub pfs: BTreeMap<PciAddress, PfOutcome>,
     /// Objects that are not in force, by kind and name, and why.
@@ -69,6 +72,7 @@ impl Pass {
         let objects = &self.situation.objects;
         let problems = objects.problems.iter().map(ToString::to_string);
         Outcome {
+            pause: self.pause.as_ref().map(ToString::to_string),
             pfs: self.pf_outcomes(),
             objects: self.not_in_force(),
             problems: problems.chain(self.troubles.iter().cloned()).collect(),

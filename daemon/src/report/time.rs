@@ -18,6 +18,11 @@ impl Timestamp {
     pub const fn from_epoch(seconds: u64) -> Self {
         Self(seconds)
     }
+
+    /// Seconds since 1970.
+    pub const fn seconds(self) -> u64 {
+        self.0
+    }
 }
 
 impl fmt::Display for Timestamp {

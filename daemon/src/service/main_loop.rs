@@ -23,6 +23,7 @@ use crate::chain::Chain;
 use crate::claims::Standing;
 use crate::host::Host;
 use crate::reconcile::{Outcome, Pass, PfOutcome};
+use crate::report::Timestamp;
 use crate::situation::Written;
 use crate::snapshot::Snapshot;
 
@@ -148,6 +149,10 @@ impl Loop {
         if let Some(time) = pass.pools.values().filter_map(Standing::look_again_in).min() {
             self.due.again_in(time);
         }
+        let pause = pass.pause.as_ref();
+        if let Some(time) = pause.and_then(|pause| pause.left(Timestamp::now())) {
+            self.due.again_in(time);
+        }
         let netdevs = netdevs(&pass.situation.snapshot);
         self.netdevs.send_if_modified(|known| {
             let is_news = *known != netdevs;
@@ -161,6 +166,8 @@ impl Loop {
     /// When to look again, besides at the next event.
     fn schedule(&mut self, outcome: &Result<Outcome, String>) {
         let in_time = match outcome {
+            // Its end was seen to, and until then nothing is tried.
+            Ok(outcome) if outcome.pause.is_some() => return,
             Ok(outcome) if outcome.pfs.values().all(PfOutcome::is_success) => {
                 self.backoff.worked();
                 return;

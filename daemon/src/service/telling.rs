@@ -10,6 +10,7 @@ pub(super) fn only_waits(outcome: &Outcome) -> bool {
 
 pub(super) fn summary(outcome: &Result<Outcome, String>) -> String {
     match outcome {
+        Ok(Outcome { pause: Some(pause), .. }) => format!("{pause}; nothing is repaired"),
         Ok(outcome) if outcome.is_success() => "everything is as the objects want it".to_owned(),
         Ok(outcome) if only_waits(outcome) && outcome.problems.is_empty() => {
             "waits for VFs that are in use; see railhead status".to_owned()

@@ -5,6 +5,7 @@ use conf::{PciAddress, VfRange};
 use serde::Serialize;
 
 use super::{Cell, Table, Tone, View};
+use crate::pause::Pause;
 use crate::plan::{Blocked, Lane, Plan};
 use crate::service::protocol::{Activity, DaemonStatus};
 use crate::situation::Situation;
@@ -22,6 +23,8 @@ pub struct Status {
     pub node: String,
     /// The daemon; absent where none runs.
     pub daemon: Option<Daemon>,
+    /// Who has paused repairs; absent where nobody has.
+    pub pause: Option<Pause>,
     /// The PFs that some policy shapes, or shaped.
     pub pfs: Vec<PfStatus>,
     /// The policies.
@@ -99,6 +102,7 @@ impl Status {
         plan: &Plan,
         pools: &Pools<'_>,
         daemon: Option<&DaemonStatus>,
+        pause: Option<Pause>,
     ) -> Self {
         let policies = situation.desired().policies.iter();
         let pfs = situation.desired().pfs.keys().chain(situation.ownership.keys());
@@ -113,6 +117,7 @@ impl Status {
                 activity: daemon.activity,
                 passes: daemon.passes,
             }),
+            pause,
             pfs: pfs.into_iter().map(|pf| pf_status(pf, situation, plan)).collect(),
             policies: policies
                 .map(|(name, outcome)| policy_status(name, outcome, &situation.snapshot, plan))
@@ -259,7 +264,9 @@ impl View for Status {
             ];
             add(&mut pools, row, &pool.detail);
         }
-        vec![node, pfs, policies, pools]
+        let mut pause = Table::new(["PAUSED"]);
+        pause.rows(self.pause.iter().map(|pause| [Cell::new(pause).tone(Tone::Warning)]));
+        vec![node, pause, pfs, policies, pools]
     }
 
     fn nothing(&self) -> &'static str {

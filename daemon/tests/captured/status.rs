@@ -55,6 +55,18 @@ fn pools_of_every_state() {
     insta::assert_snapshot!(ran.out);
 }
 
+#[test]
+fn a_pause_is_seen_by_whoever_looks() {
+    let machine = machine();
+    let pause = r#"{"version":1,"by":"eve","reason":"new firmware","since":0,"until":null}"#;
+    machine.write("var/lib/railhead/pause.json", pause);
+    let told = "paused by eve since 1970-01-01T00:00:00Z until `railhead resume`: new firmware";
+    assert!(machine.railhead(&["status"]).out.contains(told));
+    assert!(machine.railhead(&["discover"]).err.contains(told));
+    machine.write("var/lib/railhead/pause.json", &pause.replace("null", "1"));
+    assert!(!machine.railhead(&["status"]).out.contains("paused"), "its time is over");
+}
+
 /// What `apply` says is not in force `status` must not be silent about.
 #[test]
 fn a_pool_alone_decides_the_exit_status() {

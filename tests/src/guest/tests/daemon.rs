@@ -17,6 +17,7 @@ mod drift;
 mod faults;
 mod guard;
 mod operator;
+mod pause;
 mod policy;
 mod pools;
 mod service;
@@ -30,6 +31,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     guard::TESTS,
     operator::TESTS,
     drift::TESTS,
+    pause::TESTS,
     service::TESTS,
     pools::TESTS,
     crash::TESTS,
