@@ -59,6 +59,8 @@ install: build ## Install on this machine, or upgrade it while it works; PREFIX,
 		mv -f $(DESTDIR)$(ETC)/systemd/system/.$$unit $(DESTDIR)$(ETC)/systemd/system/$$unit || exit 1; \
 	done
 	install -D -m 644 systemd/railhead.tmpfiles.conf $(DESTDIR)$(ETC)/tmpfiles.d/railhead.conf
+	install -D -m 644 systemd/railhead.rules $(DESTDIR)$(ETC)/udev/rules.d/10-railhead.rules
+	install -D -m 644 systemd/railhead.network $(DESTDIR)$(ETC)/systemd/network/00-railhead.network
 	install -D -m 644 examples/railhead.yaml $(DESTDIR)$(ETC)/railhead/railhead.yaml.example
 	@echo "Installed. To start: systemd-tmpfiles --create && systemctl daemon-reload && systemctl enable --now railhead-boot railhead"
 	@echo "After an upgrade: systemctl daemon-reload && systemctl restart railhead"
@@ -70,4 +72,5 @@ uninstall: ## Take away what install put there; settings, objects and what /var/
 	done
 	rm -f $(DESTDIR)$(CNI_BIN)/railhead-cni
 	rm -f $(addprefix $(DESTDIR)$(ETC)/systemd/system/,$(UNITS)) $(DESTDIR)$(ETC)/tmpfiles.d/railhead.conf
+	rm -f $(DESTDIR)$(ETC)/udev/rules.d/10-railhead.rules $(DESTDIR)$(ETC)/systemd/network/00-railhead.network
 	rm -f $(DESTDIR)$(ETC)/railhead/railhead.yaml.example

@@ -122,21 +122,21 @@ fn grabbers(machine: &Machine) -> Vec<Finding> {
         let leaves = ["unmanaged-devices", "no-auto-default=*"];
         let is_told =
             |text: &String| lines(text).any(|line| leaves.iter().any(|key| line.starts_with(key)));
-        if !confs.iter().any(|(_, text)| is_told(text)) {
+        if !confs.iter().any(|(_, text)| is_told(text)) && !has_rule(machine) {
             findings.push(
                 Finding::warning(
                     "network-manager",
                     "NetworkManager runs, and takes VFs for interfaces of the host",
                     "it sets them up, asks for addresses and waits for them at boot",
                 )
-                .mend("in /etc/NetworkManager/conf.d/railhead.conf, with the VF drivers of your NICs:")
-                .mend("[keyfile]")
-                .mend("unmanaged-devices=driver:igbvf;driver:ixgbevf;driver:iavf")
-                .mend("then: sudo systemctl reload NetworkManager"),
+                .mend(
+                    "make install   (10-railhead.rules keeps it from the VFs that railhead makes)",
+                ),
             );
         }
     }
-    if machine.has("run/systemd/netif") {
+    let is_left_out = has_rule(machine) && machine.has("etc/systemd/network/00-railhead.network");
+    if machine.has("run/systemd/netif") && !is_left_out {
         for (path, text) in machine.files(&NETWORK_FILES, ".network") {
             let mut matched = lines(&text).skip_while(|line| *line != "[Match]").skip(1);
             let all = matched.by_ref().take_while(|line| !line.starts_with('['));
@@ -150,13 +150,17 @@ fn grabbers(machine: &Machine) -> Vec<Finding> {
                         format!("{path} has systemd-networkd take every interface, VFs too"),
                         "it sets them up, asks for addresses and waits for them at boot",
                     )
-                    .mend("name what is meant: Name= or MACAddress= in [Match]; or leave VFs out:")
-                    .mend("Driver=!igbvf ixgbevf iavf"),
+                    .mend("make install   (00-railhead.network keeps it from the VFs that railhead makes)"),
                 );
             }
         }
     }
     findings
+}
+
+/// Whether udev tells network managers which VFs are for containers.
+fn has_rule(machine: &Machine) -> bool {
+    UDEV_RULES.iter().any(|directory| machine.has(&format!("{directory}/10-railhead.rules")))
 }
 
 /// The lines of a text that are no comments.

@@ -46,6 +46,12 @@ fn well() -> Machine {
         let link = machine.path(&format!("etc/systemd/system/multi-user.target.wants/{unit}"));
         symlink(format!("../{unit}"), link).unwrap();
     }
+    machine.write("run/NetworkManager/pid", "");
+    machine.write("run/systemd/netif/state", "");
+    machine.write("etc/systemd/network/50.network", "[Match]\nName=en*\n\n[Network]\nDHCP=yes\n");
+    let rules = include_str!("../../../systemd/railhead.rules");
+    machine.write("etc/udev/rules.d/10-railhead.rules", rules);
+    machine.write("etc/systemd/network/00-railhead.network", "[Link]\nUnmanaged=yes\n");
     machine.write("var/lib/railhead/last-good.json", "{\"version\": 1, \"objects\": []}\n");
     mode(&machine, "var/lib/railhead", 0o700);
     mode(&machine, "etc/railhead", 0o755);
@@ -169,11 +175,8 @@ const PROVOCATIONS: &[(&str, Provoke)] = &[
             "SUBSYSTEM==\"net\", ACTION==\"add\", NAME=\"lan%n\"\n",
         );
     }),
-    ("NetworkManager", |machine| machine.write("run/NetworkManager/pid", "")),
-    ("systemd-networkd", |machine| {
-        machine.write("run/systemd/netif/state", "");
-        machine
-            .write("etc/systemd/network/all.network", "[Match]\nName=en*\n\n[Network]\nDHCP=yes\n");
+    ("network managers that nobody keeps from VFs", |machine| {
+        remove(machine, "etc/udev/rules.d/10-railhead.rules");
     }),
     ("no plugins", |machine| remove(machine, "opt/cni/bin")),
     ("a link that is somebody else's", |machine| {

@@ -15,7 +15,7 @@ use super::place;
 use crate::protocol::{ORDERS, Orders};
 
 /// Programs of the host that the guest cannot do without, with the libraries that they load.
-const NEEDED: &[&str] = &["bash", "ip", "bridge", "strace", "jq"];
+const NEEDED: &[&str] = &["bash", "ip", "bridge", "strace", "jq", "setpriv"];
 
 /// Programs of the host that are nice to have in a shell.
 const WELCOME: &[&str] = &["ethtool", "tcpdump", "tc", "lspci", "setpci"];

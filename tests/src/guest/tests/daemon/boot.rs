@@ -51,18 +51,32 @@ fn what_was_in_force_comes_back() {
     drop_policy("gone");
 
     let trace = Trace::new("boot").only("socket");
-    run(&format!("{} railhead boot", trace.command())).ok();
+    run(&format!("{} {} railhead boot", trace.command(), confined())).ok();
     let sockets = trace.calls("socket");
     let local = |line: &String| line.contains("AF_NETLINK") || line.contains("AF_UNIX");
     assert!(!sockets.is_empty() && sockets.iter().all(local), "{sockets:?}");
     assert_eq!(state(), before, "as after apply");
     assert!(is_up("enp1s0"));
+    // What systemd/railhead.rules goes by.
+    let netdev = first.vfs()[0].wait_for_netdev();
+    let physfn = run(&format!("readlink -f /sys/class/net/{netdev}/device/physfn")).ok().stdout;
+    let pf = physfn.trim().rsplit('/').next().expect("a path");
+    read(&format!("/run/railhead/journal/{pf}.json"));
     assert_eq!(second.num_vfs(), 0, "its policy went away while the host was off");
     assert_in_force();
     let again = railhead("boot").ok();
     assert!(again.stderr.is_empty(), "nothing is left to do: {again}");
     drop_policy("vms");
     undo("net");
+}
+
+/// Runs a program with the capabilities that the unit gives, and no others.
+fn confined() -> String {
+    let unit = include_str!("../../../../../systemd/railhead-boot.service");
+    let line = unit.lines().find_map(|line| line.strip_prefix("CapabilityBoundingSet="));
+    let names = line.expect("a bounding set").to_ascii_lowercase();
+    let names: Vec<_> = names.split_whitespace().map(|name| name.replace("cap_", "+")).collect();
+    format!("setpriv --bounding-set -all,{} --no-new-privs", names.join(","))
 }
 
 /// Takes the driver away, so that there is no netdev, as before a module is loaded.
