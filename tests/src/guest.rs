@@ -15,6 +15,8 @@
 mod bench;
 pub mod cni;
 mod demo;
+mod disk;
+pub mod hand;
 pub mod host;
 pub mod init;
 mod machine;

@@ -4,10 +4,13 @@
 pub mod build;
 mod console;
 mod cpio;
+mod disk;
 pub mod image;
 mod kernel;
 pub mod machine;
 pub mod place;
+mod qmp;
+mod rig;
 mod session;
 pub mod suite;
 pub mod theatre;

@@ -1,8 +1,10 @@
 //! What host and guest say to each other.
 //!
-//! The host writes [`Orders`] into the initramfs; the guest answers with [`Event`]s, one JSON object a line.
+//! The host writes [`Orders`] into the initramfs; the guest tells [`Event`]s, one JSON object a line, and gets an
+//! [`Answer`], a line too, to each [`Request`] that has one.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Where the guest finds its orders.
 pub const ORDERS: &str = "/orders.json";
@@ -11,8 +13,13 @@ pub const ORDERS: &str = "/orders.json";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Orders {
-    /// Run these tests, in this order.
-    Tests(Vec<String>),
+    /// Run tests.
+    Tests {
+        /// Their names, in order.
+        names: Vec<String>,
+        /// What the first of them left to itself before the power was cut; nothing when it was not.
+        note: Option<Value>,
+    },
     /// Show what railhead does, on a terminal if there is one.
     Demo(Option<Terminal>),
     /// Measure, and show the figures.
@@ -47,10 +54,7 @@ pub enum Event {
         text: String,
     },
     /// The test that began last has passed.
-    Passed {
-        /// What it took, in seconds of the guest's clock.
-        seconds: f64,
-    },
+    Passed,
     /// The test that began last has failed.
     Failed {
         /// Why.
@@ -68,6 +72,11 @@ pub enum Event {
         /// The text; line ends are part of it.
         text: String,
     },
+    /// The running test asks for something that cannot be done from inside.
+    Ask {
+        /// What.
+        request: Request,
+    },
     /// The guest gives up: it cannot go on in the state it is in.
     Unusable {
         /// Why.
@@ -75,4 +84,34 @@ pub enum Event {
     },
     /// All done. The machine powers off.
     Finished,
+}
+
+/// What can be done to the machine only from outside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Request {
+    /// Cut the power and boot again on the same disk. Not answered: the test begins again, with the note.
+    Cut {
+        /// How long from now, in milliseconds.
+        after: u64,
+        /// What the test is told after the boot.
+        note: Value,
+    },
+    /// Plug a card into an empty slot.
+    Plug {
+        /// The slot's number, from 1: the bus's too.
+        slot: u8,
+    },
+    /// Press the button of a slot and wait until the guest has let go of the card.
+    Unplug {
+        /// The slot's number, from 1: the bus's too.
+        slot: u8,
+    },
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Why it was not done; nothing when it was.
+    pub problem: Option<String>,
 }

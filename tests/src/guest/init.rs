@@ -13,7 +13,7 @@ use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::Pid;
 
 use super::program::run;
-use super::{bench, demo, host, runner, transcript};
+use super::{bench, demo, disk, host, runner, transcript};
 use crate::protocol::{Event, ORDERS, Orders, Terminal};
 
 /// The argument that makes this binary the runner.
@@ -54,7 +54,7 @@ pub(super) fn orders() -> Orders {
 fn obey(orders: Orders) {
     transcript::tell(&Event::Ready);
     match orders {
-        Orders::Tests(names) => runner::run_tests(&names),
+        Orders::Tests { names, note } => runner::run_tests(&names, note),
         Orders::Demo(_) => runner::run("demo", demo::play),
         Orders::Bench(_) => runner::run("bench", bench::measure),
         // Init has no runner then.
@@ -95,15 +95,19 @@ fn prepare() {
     for module in fs::read_to_string("/lib/modules/order").expect("read module order").lines() {
         run(&format!("insmod {module}")).ok();
     }
-    name_interfaces();
+    disk::mount_disk();
+    for address in host::pci_functions() {
+        if host::netdev_of(&address).is_some() {
+            name_interface(&address);
+        }
+    }
 }
 
-/// Names the interfaces of PCI functions by their place, as udev does.
-fn name_interfaces() {
-    for address in host::pci_functions() {
-        let Some(netdev) = host::netdev_of(&address) else { continue };
-        run(&format!("ip link set {netdev} name {}", predictable(&address))).ok();
-    }
+/// Names the interface of a PCI function by its place, as udev does.
+pub(super) fn name_interface(address: &str) -> String {
+    let (netdev, name) = (host::netdev_of(address).expect("an interface"), predictable(address));
+    run(&format!("ip link set {netdev} name {name}")).ok();
+    name
 }
 
 /// `0000:01:00.0` is `enp1s0`.

@@ -4,8 +4,11 @@ use std::any::Any;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use serde_json::Value;
+
+use super::hand;
 use super::machine::Machine;
 use super::program::Program;
 use super::tests;
@@ -19,16 +22,18 @@ const DEADLINE: Duration = Duration::from_secs(400);
 /// Everything that railhead keeps: removed after each test, as a fresh host has none of it.
 const STATE: &[&str] = &["/run/railhead", "/var/lib/railhead", "/etc/railhead", "/var/lib/cni"];
 
-/// Runs these tests in order, until one leaves the machine unusable.
-pub(super) fn run_tests(names: &[String]) {
+/// Runs these tests in order, until one leaves the machine unusable. The note is the first one's.
+pub(super) fn run_tests(names: &[String], note: Option<Value>) {
     report_panics();
     let pristine = Machine::now();
+    hand::hand_over(note);
     for name in names {
         match tests::all().find(|(known, _)| known == name) {
             Some(&(name, test)) => {
                 if !run_one(name, test, &pristine) {
                     return;
                 }
+                hand::hand_over(None);
             }
             None => {
                 tell(&Event::Started { name: name.clone() });
@@ -47,13 +52,12 @@ pub(super) fn run(name: &'static str, what: fn()) {
 /// Runs one test. False when the machine is not as pristine as before.
 fn run_one(name: &'static str, test: fn(), pristine: &Machine) -> bool {
     tell(&Event::Started { name: name.to_owned() });
-    let started = Instant::now();
     let outcome = attempt(name, test);
     let hung = matches!(outcome, Outcome::Hung);
     let leftovers = leftovers(pristine);
     match outcome {
         Outcome::Passed if leftovers.is_empty() => {
-            tell(&Event::Passed { seconds: started.elapsed().as_secs_f64() });
+            tell(&Event::Passed);
         }
         outcome => {
             exhibit();

@@ -15,7 +15,7 @@ use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use crate::protocol::Event;
 
 /// The second serial port.
-const CHANNEL: &str = "/dev/ttyS1";
+pub(super) const CHANNEL: &str = "/dev/ttyS1";
 
 static LINE: OnceLock<Mutex<File>> = OnceLock::new();
 

@@ -23,11 +23,11 @@ const WELCOME: &[&str] = &["ethtool", "tcpdump", "tc", "lspci", "setpci"];
 /// Names under which a container runtime finds the plugins.
 const PLUGINS: &[&str] = &["sriov", "nv-ipam"];
 
-/// Writes the initramfs for these orders.
+/// Writes an initramfs without orders.
 ///
 /// # Errors
 /// When a program is missing or the file cannot be written.
-pub fn write(file: &Path, programs: &Programs, orders: &Orders) -> Result<()> {
+pub fn write(file: &Path, programs: &Programs) -> Result<()> {
     let out = File::create(file).with_context(|| format!("make {}", file.display()))?;
     let mut archive = Archive::new(BufWriter::new(out));
     archive.program("/init", &read(&programs.guest)?)?;
@@ -37,7 +37,6 @@ pub fn write(file: &Path, programs: &Programs, orders: &Orders) -> Result<()> {
         archive.link(&format!("/opt/cni/bin/{name}"), "railhead-cni")?;
     }
     archive.program("/bin/cnitool", &read(&place::lab().join("bin/cnitool"))?)?;
-    archive.file(ORDERS, serde_json::to_string(orders)?.as_bytes())?;
     for directory in ["proc", "sys", "dev", "run", "tmp", "root", "var/lib", "etc"] {
         archive.directory(directory)?;
     }
@@ -50,6 +49,20 @@ pub fn write(file: &Path, programs: &Programs, orders: &Orders) -> Result<()> {
     busybox(&mut archive)?;
     modules(&mut archive)?;
     archive.finish()?;
+    Ok(())
+}
+
+/// Writes an initramfs like `base` with these orders in it: the kernel unpacks one archive after the other.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn address(file: &Path, base: &Path, orders: &Orders) -> Result<()> {
+    let context = || format!("write {}", file.display());
+    fs::copy(base, file).with_context(context)?;
+    let out = File::options().append(true).open(file).with_context(context)?;
+    let mut archive = Archive::new(BufWriter::new(out));
+    archive.file(ORDERS, serde_json::to_string(orders)?.as_bytes())?;
+    archive.finish().with_context(context)?;
     Ok(())
 }
 

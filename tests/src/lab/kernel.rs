@@ -27,6 +27,15 @@ const WANTED: &[&str] = &[
     "veth",
     // Raw packets, for ping and neighbour announcements.
     "af_packet",
+    // The disk.
+    "virtio_blk",
+    "ext4",
+];
+
+/// What the guest loads before all that, of kernels that have it.
+const WELCOME: &[&str] = &[
+    // ext4 asks for it by another name, and kernels since 6.14 have it built in.
+    "crc32c_generic",
 ];
 
 /// What modules are loaded with.
@@ -79,7 +88,11 @@ impl Kernel {
             fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))
         };
         let built_in: Vec<String> = read("modules.builtin")?.lines().map(name).collect();
-        let order = load_order(&read("modules.dep")?, &built_in, WANTED)?;
+        let dependencies = read("modules.dep")?;
+        let paths = || dependencies.lines().filter_map(|line| line.split(':').next());
+        let has = |module: &&&str| paths().any(|path| name(path) == **module);
+        let wanted: Vec<&str> = WELCOME.iter().filter(has).chain(WANTED).copied().collect();
+        let order = load_order(&dependencies, &built_in, &wanted)?;
         order.iter().map(|path| unpack(&directory, path)).collect()
     }
 }

@@ -1,32 +1,45 @@
 //! The machine: QEMU with emulated 82576 cards ("igb"), the one SR-IOV NIC that QEMU has.
 //!
 //! No KVM: a build machine rarely has one that works, and timing must not depend on where the tests run. The
-//! first serial port is the console, to a file; the second is the line on which the guest tells its events.
+//! first serial port is the console, to a file; the second is the line on which the guest tells its events and gets
+//! answers.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 
-use super::console;
 use super::kernel::Kernel;
-use crate::protocol::Event;
+use super::qmp::{self, Qmp};
+use super::rig::Rig;
+use super::{console, disk};
+use crate::protocol::{Answer, Event};
 
-/// How many cards there are. They are plugged into one switch.
-const CARDS: u32 = 2;
+/// How many slots for cards there are. Whatever is in them is plugged into one network switch.
+const SLOTS: u8 = 3;
+
+/// How many of them have a card when the machine is switched on.
+const CARDS: u8 = 2;
 
 /// Memory in MiB: two thirds are free.
 const MEMORY: u32 = 1024;
 
+/// How long the machine may take to take in a card or to let go of one: a guest waits for five seconds after the
+/// slot's button was pressed, in case it is pressed again.
+const PLUGGING: Duration = Duration::from_secs(60);
+
 /// A machine that runs.
 #[derive(Debug)]
-pub struct Machine {
+pub(super) struct Machine {
     qemu: Child,
     lines: Receiver<String>,
+    answers: ChildStdin,
+    directory: PathBuf,
     console: PathBuf,
     complaints: PathBuf,
     deadline: Instant,
@@ -34,7 +47,7 @@ pub struct Machine {
 
 /// How a machine came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// It powered off.
     Off,
     /// The kernel said something that it does not survive.
@@ -47,36 +60,37 @@ pub enum End {
 
 /// What comes from the machine.
 #[derive(Debug)]
-pub enum Word {
+pub(super) enum Word {
     /// An event.
     Event(Event),
     /// A line that is no event.
     Garbled(String),
+    /// The time is come until which to listen.
+    Due,
     /// Nothing more.
     End(End),
 }
 
 impl Machine {
-    /// Boots with this initramfs. Keeps the console's output in `directory`.
-    ///
-    /// # Errors
-    /// When QEMU cannot be started.
-    pub fn boot(directory: &Path, image: &Path, limit: Duration) -> Result<Self> {
-        let console = directory.join("console.txt");
-        let complaints = directory.join("qemu.txt");
+    /// Boots. The machine has to come to an end within `limit`.
+    pub(super) fn boot(rig: &Rig, limit: Duration) -> Result<Self> {
+        let complaints = rig.complaints();
         let file =
             File::create(&complaints).with_context(|| format!("make {}", complaints.display()))?;
-        let mut command = qemu(image)?;
+        let mut command = qemu(rig)?;
         command.args(["-display", "none", "-monitor", "none"]);
-        command.arg("-serial").arg(format!("file:{}", console.display()));
-        command.args(["-serial", "stdio"]);
+        let console = format!("file,id=console,append=on,path={}", rig.console().display());
+        command.args(["-chardev", &console, "-serial", "chardev:console", "-serial", "stdio"]);
+        command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", qmp::SOCKET));
         let mut qemu = command
-            .stdin(Stdio::null())
+            .current_dir(rig.directory())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(file)
             .spawn()
             .context("start QEMU")?;
         let output = qemu.stdout.take().context("QEMU's output is piped")?;
+        let answers = qemu.stdin.take().context("QEMU's input is piped")?;
         let (send, lines) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
@@ -85,19 +99,27 @@ impl Machine {
                 }
             }
         });
-        Ok(Self { qemu, lines, console, complaints, deadline: Instant::now() + limit })
+        let (directory, console) = (rig.directory().to_owned(), rig.console());
+        let deadline = Instant::now() + limit;
+        Ok(Self { qemu, lines, answers, directory, console, complaints, deadline })
     }
 
-    /// Waits for what comes next.
-    pub fn listen(&mut self) -> Word {
+    /// From now on it may take so long.
+    pub(super) fn allow(&mut self, limit: Duration) {
+        self.deadline = Instant::now() + limit;
+    }
+
+    /// Waits for what comes next, or until it is due.
+    pub(super) fn listen(&mut self, due: Option<Instant>) -> Word {
         loop {
-            match self.lines.recv_timeout(Duration::from_millis(500)) {
-                Ok(line) => {
-                    return match serde_json::from_str(&line) {
-                        Ok(event) => Word::Event(event),
-                        Err(_) => Word::Garbled(line),
-                    };
-                }
+            let now = Instant::now();
+            if due.is_some_and(|due| due <= now) {
+                return Word::Due;
+            }
+            let glance = now + Duration::from_millis(500);
+            let until = due.map_or(glance, |due| due.min(glance));
+            match self.lines.recv_timeout(until - now) {
+                Ok(line) => return word(line),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Word::End(self.ended());
                 }
@@ -111,6 +133,37 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// Cuts the power: QEMU is gone when this returns, whatever it was doing. Gives what was still on the line.
+    pub(super) fn cut_power(&mut self) -> Result<Vec<Word>> {
+        self.qemu.kill().context("kill QEMU")?;
+        self.qemu.wait().context("wait for QEMU")?;
+        Ok(self.lines.iter().map(word).collect())
+    }
+
+    /// Answers the guest's request.
+    pub(super) fn answer(&mut self, answer: &Answer) -> Result<()> {
+        let mut line = serde_json::to_string(answer)?;
+        line.push('\n');
+        self.answers.write_all(line.as_bytes()).context("answer the guest")
+    }
+
+    /// Plugs a new card into a slot.
+    pub(super) fn plug(&self, slot: u8) -> Result<()> {
+        let mut arguments = json!({});
+        for (name, value) in card(slot) {
+            arguments[name] = value.into();
+        }
+        Qmp::open(&self.directory, PLUGGING)?.execute("device_add", arguments)
+    }
+
+    /// Presses the button of a slot, and waits until the guest has let go of the card.
+    pub(super) fn unplug(&self, slot: u8) -> Result<()> {
+        let id = card_id(slot);
+        let mut qmp = Qmp::open(&self.directory, PLUGGING)?;
+        qmp.execute("device_del", json!({"id": id}))?;
+        qmp.wait_for("DEVICE_DELETED", &id)
     }
 
     /// Why the lines ended: QEMU is gone, or about to go.
@@ -140,12 +193,17 @@ impl Drop for Machine {
     }
 }
 
+/// What a line says.
+fn word(line: String) -> Word {
+    match serde_json::from_str(&line) {
+        Ok(event) => Word::Event(event),
+        Err(_) => Word::Garbled(line),
+    }
+}
+
 /// Gives the terminal to a machine, until it powers off.
-///
-/// # Errors
-/// When QEMU cannot be started.
-pub fn interact(image: &Path) -> Result<()> {
-    let mut command = qemu(image)?;
+pub(super) fn interact(rig: &Rig) -> Result<()> {
+    let mut command = qemu(rig)?;
     command.args(["-display", "none", "-serial", "mon:stdio", "-serial", "file:/dev/null"]);
     // QEMU warns on standard error of what is meant to be so; what it says counts only when it fails.
     let child = command.stderr(Stdio::piped()).spawn().context("start QEMU")?;
@@ -155,7 +213,7 @@ pub fn interact(image: &Path) -> Result<()> {
 }
 
 /// QEMU with everything but its serial ports.
-fn qemu(image: &Path) -> Result<Command> {
+fn qemu(rig: &Rig) -> Result<Command> {
     let kernel = Kernel::find()?;
     // QEMU dies with us, whatever ends us.
     let mut command = Command::new("setpriv");
@@ -165,17 +223,33 @@ fn qemu(image: &Path) -> Result<Command> {
     command.args(["-machine", "q35", "-accel", "tcg,thread=single", "-smp", "2"]);
     command.args(["-m", &MEMORY.to_string(), "-no-reboot", "-nic", "none"]);
     command.args(["-device", "intel-iommu"]);
-    for card in 1..=CARDS {
-        command.args(["-device", &format!("pcie-root-port,id=port{card},slot={card}")]);
-        command.args(["-netdev", &format!("hubport,hubid=0,id=net{card}")]);
-        command.args([
-            "-device",
-            &format!("igb,bus=port{card},netdev=net{card},mac=52:54:00:00:00:{card:02x}"),
-        ]);
+    for slot in 1..=SLOTS {
+        command.args(["-device", &format!("pcie-root-port,id=port{slot},slot={slot}")]);
+        command.args(["-netdev", &format!("hubport,hubid=0,id=net{slot}")]);
     }
-    command.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(image);
+    for slot in 1..=CARDS {
+        let words = card(slot).map(|(name, value)| format!("{name}={value}"));
+        command.args(["-device", &words.join(",")]);
+    }
+    command.args(["-drive", &disk::drive(&rig.disk())]);
+    command.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(rig.initramfs());
     command.args(["-append", &kernel_arguments()]);
     Ok(command)
+}
+
+/// The card of a slot, as QEMU describes it.
+fn card(slot: u8) -> [(&'static str, String); 5] {
+    [
+        ("driver", "igb".to_owned()),
+        ("id", card_id(slot)),
+        ("bus", format!("port{slot}")),
+        ("netdev", format!("net{slot}")),
+        ("mac", format!("52:54:00:00:00:{slot:02x}")),
+    ]
+}
+
+fn card_id(slot: u8) -> String {
+    format!("card{slot}")
 }
 
 fn kernel_arguments() -> String {

@@ -2,26 +2,37 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use super::build::Programs;
 use super::machine::{End, Machine, Word};
-use super::{image, place, wreck};
-use crate::protocol::{Event, Orders};
+use super::rig::Rig;
+use super::wreck;
+use crate::protocol::{Answer, Event, Orders, Request};
 
-/// A boot with all tests may take this long. Each test has a deadline of its own in the guest, so this only ends a
-/// machine that is stuck as a whole.
+/// A machine may take this long until its guest is up.
+const BOOT: Duration = Duration::from_secs(3 * 60);
+
+/// All tests of a boot may take this long. Each has a deadline of its own in the guest, so this only ends a machine
+/// that is stuck as a whole.
 const LIMIT: Duration = Duration::from_secs(45 * 60);
+
+/// So often a test may have the power cut: one that does not get on would do so for ever.
+const MOST_CUTS: usize = 60;
 
 /// A machine at work.
 #[derive(Debug)]
 pub(super) struct Session {
-    directory: PathBuf,
+    rig: Rig,
     machine: Machine,
+    /// The tests that have not begun.
+    waiting: Vec<String>,
     current: Option<Current>,
+    /// The cut that is to come.
+    cut: Option<Cut>,
     /// Why the guest gave up, when it said so.
     last_words: Option<String>,
     finished: bool,
@@ -29,10 +40,20 @@ pub(super) struct Session {
     over: bool,
 }
 
+/// A power cut that a test has asked for.
+#[derive(Debug)]
+struct Cut {
+    due: Instant,
+    note: Value,
+}
+
 /// The test that runs at the moment, with what is known of it.
 #[derive(Debug)]
 struct Current {
     name: String,
+    started: Instant,
+    /// How often the power was cut.
+    cuts: usize,
     transcript: String,
     exhibits: Vec<(String, String)>,
 }
@@ -56,18 +77,17 @@ pub(super) enum Happening {
 
 impl Session {
     /// Boots a machine with these orders.
-    pub(super) fn boot(programs: &Programs, orders: &Orders) -> Result<Self> {
-        static BOOTS: AtomicU32 = AtomicU32::new(0);
-        let boot = BOOTS.fetch_add(1, Ordering::Relaxed);
-        let directory = place::lab().join("run").join(format!("{}-{boot}", std::process::id()));
-        fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
-        let image = directory.join("initramfs.cpio");
-        image::write(&image, programs, orders)?;
-        let machine = Machine::boot(&directory, &image, LIMIT)?;
+    pub(super) fn boot(programs: &Programs, orders: Orders) -> Result<Self> {
+        let rig = Rig::new(programs)?;
+        rig.order(&orders)?;
+        let machine = Machine::boot(&rig, BOOT)?;
+        let waiting = if let Orders::Tests { names, .. } = orders { names } else { Vec::new() };
         Ok(Self {
-            directory,
+            rig,
             machine,
+            waiting,
             current: None,
+            cut: None,
             last_words: None,
             finished: false,
             over: false,
@@ -77,12 +97,14 @@ impl Session {
     /// What happens next; nothing when the machine is off and all is told.
     pub(super) fn next(&mut self) -> Result<Option<Happening>> {
         while !self.over {
-            let happening = match self.machine.listen() {
+            let due = self.cut.as_ref().map(|cut| cut.due);
+            let happening = match self.machine.listen(due) {
                 Word::Event(event) => self.hear(event)?,
                 Word::Garbled(line) => {
                     self.note(&format!("(not understood) {line}"));
                     None
                 }
+                Word::Due => self.cut_power()?,
                 Word::End(end) => {
                     self.over = true;
                     self.end(&end)?
@@ -97,17 +119,15 @@ impl Session {
 
     fn hear(&mut self, event: Event) -> Result<Option<Happening>> {
         Ok(match event {
-            Event::Ready => None,
+            Event::Ready => {
+                self.machine.allow(LIMIT);
+                None
+            }
             Event::Finished => {
                 self.finished = true;
                 None
             }
-            Event::Started { name } => {
-                let started = Happening::Started { name: name.clone() };
-                let (transcript, exhibits) = (String::new(), Vec::new());
-                self.current = Some(Current { name, transcript, exhibits });
-                Some(started)
-            }
+            Event::Started { name } => self.start(name),
             Event::Log { text } => {
                 self.note(&text);
                 None
@@ -118,17 +138,77 @@ impl Session {
                 }
                 None
             }
-            Event::Passed { seconds } => {
-                let test = self.current.take();
-                test.map(|test| Happening::Passed { name: test.name, seconds })
+            Event::Passed if self.cut.is_some() => {
+                self.fail("it passed before the power was cut".to_owned())?
             }
+            Event::Passed => self.current.take().map(|test| Happening::Passed {
+                name: test.name,
+                seconds: test.started.elapsed().as_secs_f64(),
+            }),
             Event::Failed { message } => self.fail(message)?,
+            Event::Ask { request } => {
+                self.oblige(request)?;
+                None
+            }
             Event::Show { text } => Some(Happening::Shown(text)),
             Event::Unusable { message } => {
                 self.last_words = Some(message.clone());
                 Some(Happening::Unusable(message))
             }
         })
+    }
+
+    /// A test begins, or goes on after a power cut.
+    fn start(&mut self, name: String) -> Option<Happening> {
+        self.waiting.retain(|waiting| *waiting != name);
+        if self.current.as_ref().is_some_and(|current| current.name == name) {
+            return None;
+        }
+        let started = Happening::Started { name: name.clone() };
+        let (transcript, exhibits) = (String::new(), Vec::new());
+        let current = Current { name, started: Instant::now(), cuts: 0, transcript, exhibits };
+        self.current = Some(current);
+        Some(started)
+    }
+
+    /// Does what a test has asked for.
+    fn oblige(&mut self, request: Request) -> Result<()> {
+        let done = match request {
+            Request::Cut { after, note } => {
+                self.cut = Some(Cut { due: Instant::now() + Duration::from_millis(after), note });
+                return Ok(());
+            }
+            Request::Plug { slot } => self.machine.plug(slot),
+            Request::Unplug { slot } => self.machine.unplug(slot),
+        };
+        self.machine.answer(&Answer { problem: done.err().map(|error| format!("{error:#}")) })
+    }
+
+    /// Cuts the power and boots again on the same disk, for the same test.
+    fn cut_power(&mut self) -> Result<Option<Happening>> {
+        for word in self.machine.cut_power()? {
+            // The last line may be half a line.
+            let Word::Event(event) = word else { continue };
+            if let Some(happening) = self.hear(event)? {
+                // The test ended at the last moment. Its machine is off, and the next test needs another.
+                self.over = true;
+                return Ok(Some(happening));
+            }
+        }
+        let (Some(cut), Some(current)) = (self.cut.take(), &mut self.current) else {
+            bail!("the power was cut for no test");
+        };
+        current.cuts += 1;
+        if current.cuts > MOST_CUTS {
+            self.over = true;
+            return self.fail(format!("it has had the power cut {MOST_CUTS} times"));
+        }
+        let names = [&current.name].into_iter().chain(&self.waiting).cloned().collect();
+        let boot = current.cuts;
+        self.note(&format!("# the power is cut; boot {boot} on the same disk"));
+        self.rig.order(&Orders::Tests { names, note: Some(cut.note) })?;
+        self.machine = Machine::boot(&self.rig, BOOT)?;
+        Ok(None)
     }
 
     fn note(&mut self, text: &str) {
@@ -146,7 +226,7 @@ impl Session {
             End::Off => Some("the machine went off by itself".to_owned()),
             End::Crashed(line) => Some(format!("the kernel crashed: {line}")),
             End::Broken(last) => Some(format!("QEMU died: {last}")),
-            End::Late => Some(format!("the machine did not end within {LIMIT:?}")),
+            End::Late => Some("the machine did not end in time".to_owned()),
         };
         if let End::Broken(last) = end
             && let Some(Current { name, .. }) = self.current.take()
@@ -167,7 +247,9 @@ impl Session {
 
     /// The current test has failed: keeps the wreck.
     fn fail(&mut self, message: String) -> Result<Option<Happening>> {
-        let Some(Current { name, transcript, exhibits }) = self.current.take() else {
+        // It will not wait for that any more.
+        self.cut = None;
+        let Some(Current { name, transcript, exhibits, .. }) = self.current.take() else {
             return Ok(None);
         };
         let wreck = self.keep(&name)?;
@@ -182,18 +264,13 @@ impl Session {
     /// Keeps what the machine itself leaves: its console, and what QEMU complained about.
     fn keep(&self, name: &str) -> Result<PathBuf> {
         let wreck = wreck::make(name)?;
-        for file in ["console.txt", "qemu.txt"] {
+        for (file, name) in
+            [(self.rig.console(), "console.txt"), (self.rig.complaints(), "qemu.txt")]
+        {
             // QEMU may have died before it made them.
-            drop(fs::copy(self.directory.join(file), wreck.join(file)));
+            drop(fs::copy(file, wreck.join(name)));
         }
         Ok(wreck)
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        // An initramfs is big and made anew for each boot. What cannot be removed is in nobody's way.
-        drop(fs::remove_dir_all(&self.directory));
     }
 }
 

@@ -32,12 +32,13 @@ pub fn run(names: &[String]) -> Result<bool> {
     place::set_up()?;
     let programs = build::build(Profile::Lab)?;
     let tally = Mutex::new(Tally::default());
-    println!("\nrunning {} tests, shared by {MACHINES} VMs", names.len());
+    let count = MACHINES.min(names.len());
+    println!("\nrunning {} tests, shared by {count} VMs", names.len());
     thread::scope(|scope| {
-        let machines: Vec<_> = (0..MACHINES)
+        let machines: Vec<_> = (0..count)
             .map(|number| {
                 // Every second test, and not the first half: neighbours are of a kind, and as slow.
-                let share = names.iter().skip(number).step_by(MACHINES).cloned().collect();
+                let share = names.iter().skip(number).step_by(count).cloned().collect();
                 let (programs, tally) = (&programs, &tally);
                 scope.spawn(move || work_off(programs, share, tally))
             })
@@ -94,7 +95,8 @@ fn work_off(programs: &Programs, mut remaining: Vec<String>, tally: &Mutex<Tally
 /// Boots once and takes off `remaining` what was run. False when nothing was.
 fn boot(programs: &Programs, remaining: &mut Vec<String>, tally: &Mutex<Tally>) -> Result<bool> {
     let mut ran = false;
-    let mut session = Session::boot(programs, &Orders::Tests(remaining.clone()))?;
+    let orders = Orders::Tests { names: remaining.clone(), note: None };
+    let mut session = Session::boot(programs, orders)?;
     while let Some(happening) = session.next()? {
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         match happening {

@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use super::build::{self, Profile};
+use super::rig::Rig;
 use super::session::{Happening, Session};
-use super::{image, machine, place, suite};
+use super::{machine, place, suite};
 use crate::protocol::{Orders, Terminal};
 
 /// Shows what railhead does. True when every claim of the demo held.
@@ -15,7 +16,7 @@ use crate::protocol::{Orders, Terminal};
 /// # Errors
 /// When the machine cannot be built or started.
 pub fn demo() -> Result<bool> {
-    play(Profile::Lab, &Orders::Demo(terminal()))
+    play(Profile::Lab, Orders::Demo(terminal()))
 }
 
 /// Measures. True when it could.
@@ -23,7 +24,7 @@ pub fn demo() -> Result<bool> {
 /// # Errors
 /// When the machine cannot be built or started.
 pub fn bench() -> Result<bool> {
-    play(Profile::Dist, &Orders::Bench(terminal()))
+    play(Profile::Dist, Orders::Bench(terminal()))
 }
 
 /// Gives a person a shell in the machine, until they leave it.
@@ -33,18 +34,16 @@ pub fn bench() -> Result<bool> {
 pub fn shell() -> Result<bool> {
     place::set_up()?;
     let programs = build::build(Profile::Lab)?;
-    let file = place::lab().join(format!("shell-{}.cpio", std::process::id()));
-    let orders = Orders::Shell(terminal().unwrap_or(Terminal { rows: 24, columns: 80 }));
-    image::write(&file, &programs, &orders)?;
+    let rig = Rig::new(&programs)?;
+    rig.order(&Orders::Shell(terminal().unwrap_or(Terminal { rows: 24, columns: 80 })))?;
     println!(
         "booting; leave the shell with exit or Ctrl-D, and a machine that hangs with Ctrl-A X"
     );
-    let outcome = machine::interact(&file);
-    std::fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
-    outcome.map(|()| true)
+    machine::interact(&rig)?;
+    Ok(true)
 }
 
-fn play(profile: Profile, orders: &Orders) -> Result<bool> {
+fn play(profile: Profile, orders: Orders) -> Result<bool> {
     place::set_up()?;
     let programs = build::build(profile)?;
     println!("booting the VM");
