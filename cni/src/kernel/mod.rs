@@ -6,7 +6,7 @@
 //! announce                                         gratuitous ARP, unsolicited NA
 //! netns::Netns ----- enter                         one namespace, by file descriptor
 //! sysfs::Sysfs ----- child                         PCI functions; writes that a driver can hang
-//! uevent, module, vfio, sysctl, process, processes, readable
+//! uevent, module, vfio, sysctl, process, processes, procfs, readable
 //! ```
 //!
 //! A verb is a plain synchronous function on an explicit handle; it does one thing, waits for no
@@ -25,6 +25,7 @@ pub mod netlink;
 pub mod netns;
 pub(crate) mod process;
 pub mod processes;
+pub mod procfs;
 pub(crate) mod readable;
 pub mod route;
 pub mod sysctl;

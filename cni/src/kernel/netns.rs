@@ -15,6 +15,8 @@ use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
 use super::{Cause, Errno, Error};
 
+pub use search::Living;
+
 /// A network namespace, kept alive by an open file.
 #[derive(Debug)]
 pub struct Netns {

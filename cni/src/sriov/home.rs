@@ -1,5 +1,6 @@
 //! Bringing a VF's netdev home, wherever it is and whatever it is called there.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -98,14 +99,18 @@ impl Homecoming<'_> {
                 return Ok(Some((there, link)));
             }
         }
-        for netns in Netns::all() {
-            // A namespace that dies while it is looked at has nothing to hide.
-            let Ok(mut there) = Route::open_in(&netns) else { continue };
-            if let Ok(Some(link)) = there.link_by_pci(self.record.vf) {
-                return Ok(Some((there, link)));
-            }
-        }
-        Ok(None)
+        // What cannot be looked at does not keep the rest from being; then there is still the way
+        // home by itself.
+        let found = Netns::visit(|netns, _| {
+            let there = Route::open_in(&netns).and_then(|mut there| {
+                Ok(there.link_by_pci(self.record.vf)?.map(|link| (there, link)))
+            });
+            Ok(match there {
+                Ok(Some(found)) => ControlFlow::Break(found),
+                Ok(None) | Err(_) => ControlFlow::Continue(()),
+            })
+        });
+        Ok(found.unwrap_or_default())
     }
 
     /// Moves it home in one request, under its name if that is free.
