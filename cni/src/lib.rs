@@ -12,6 +12,7 @@ mod delegate;
 mod failure;
 pub mod install;
 pub mod kernel;
+pub mod leases;
 pub mod lock;
 pub mod log;
 pub mod nv_ipam;

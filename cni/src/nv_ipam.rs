@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::kernel::netns::Netns;
 use crate::protocol::{Call, Plugin};
-use crate::transaction;
+use crate::{leases, transaction};
 
 /// The plugin.
 #[derive(Debug)]
@@ -32,9 +32,13 @@ impl NvIpam {
 
     fn request(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<Request, Error> {
         // An address may be asked for before there is a namespace, and be no worse for it.
-        let cookie = Netns::open(netns).and_then(|netns| netns.cookie()).ok();
-        request(&self.root, call, key, netns, cookie)
+        request(&self.root, call, key, netns, cookie_at(netns))
     }
+}
+
+/// The cookie of the namespace at `netns`, if there is one.
+pub(crate) fn cookie_at(netns: &Path) -> Option<u64> {
+    Netns::open(netns).and_then(|netns| netns.cookie()).ok()
 }
 
 /// What `call` asks for the attachment `key` in the namespace at `netns`; what is odd about it
@@ -78,16 +82,20 @@ impl Plugin for NvIpam {
 
     fn add(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<AddResult, Error> {
         let request = self.request(call, key, netns)?;
-        let now = transaction::now()?;
-        let allocation = transaction::write(&self.store()?, |txn| request.allocate(txn, now))?;
+        let store = self.store()?;
+        let allocation = leases::lease(&self.root, &store, &call.log, || {
+            let now = transaction::now()?;
+            transaction::write(&store, |txn| request.allocate(txn, now))
+        })?;
         allocation.notes().iter().for_each(|note| call.log.warning(note));
         Ok(allocation.result())
     }
 
-    fn del(&self, call: &Call, key: &AttachmentKey, _netns: Option<&Path>) -> Result<(), Error> {
+    fn del(&self, call: &Call, key: &AttachmentKey, netns: Option<&Path>) -> Result<(), Error> {
         let now = transaction::now()?;
+        let cookie = netns.and_then(cookie_at);
         let freed = transaction::write(&self.store()?, |txn| {
-            ipam::nv_ipam::release(txn, key, now).map_err(store_error)
+            ipam::nv_ipam::release(txn, key, cookie, now).map_err(store_error)
         })?;
         call.log.debug(&format_args!("{freed} addresses of {key} were given back"));
         Ok(())

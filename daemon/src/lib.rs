@@ -29,6 +29,7 @@ pub mod settings;
 pub mod situation;
 pub mod snapshot;
 pub mod source;
+pub mod verify;
 pub mod view;
 
 #[cfg(test)]

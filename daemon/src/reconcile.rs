@@ -27,6 +27,7 @@ use crate::situation::{Situation, SituationError, Written};
 use crate::snapshot::Pf;
 use crate::source;
 
+mod leases;
 mod outcome;
 mod reclaim;
 mod stragglers;
@@ -76,6 +77,7 @@ pub fn reconcile(
     if reclaim::dead_attachments(host, &situation.snapshot, &mut troubles) {
         situation = Situation::look(host, written)?;
     }
+    leases::settle(host, &mut troubles);
     record_owners(host, &mut situation, &mut troubles);
     let mut left = situation.plan();
     for _ in 0..ROUNDS {

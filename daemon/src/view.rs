@@ -9,6 +9,7 @@ pub mod attachments;
 pub mod discover;
 pub mod doctor;
 pub mod explain;
+pub mod findings;
 pub mod ipam;
 mod output;
 mod plan;

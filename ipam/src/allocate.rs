@@ -30,6 +30,23 @@ pub struct Identity {
     pub netns_cookie: Option<u64>,
 }
 
+impl Identity {
+    /// Its lease of `address`.
+    pub(crate) fn lease(&self, pool: PoolRef, address: IpAddr, granted_at: BootTime) -> Lease {
+        Lease {
+            pool,
+            address,
+            owner: self.key.clone(),
+            network: self.network.clone(),
+            pod: self.pod.clone(),
+            granted_at,
+            netns_cookie: self.netns_cookie,
+            netns: self.netns.clone(),
+            recovered: false,
+        }
+    }
+}
+
 /// Which address is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
@@ -119,7 +136,10 @@ pub fn allocate(
     }
     let known = txn.pool(&block.pool)?;
     let held = match &known {
-        Some(record) => txn.held_of(&identity.key, record.id)?,
+        Some(record) => match txn.held_of(&identity.key, record.id)? {
+            None => txn.adopt(record.id, identity)?,
+            held => held,
+        },
         None => None,
     };
     if let Some(address) = held.filter(|held| still_fits(*held, wish, block)) {
@@ -141,17 +161,7 @@ pub fn allocate(
         Wish::Exactly(address) => exactly(txn, pool, address)?,
         Wish::Any => any(txn, record, block, now, cooldown)?,
     };
-    let lease = Lease {
-        pool: block.pool.clone(),
-        address: grant.address,
-        owner: identity.key.clone(),
-        network: identity.network.clone(),
-        pod: identity.pod.clone(),
-        granted_at: now,
-        netns_cookie: identity.netns_cookie,
-        netns: identity.netns.clone(),
-    };
-    txn.put_lease(pool, &lease)?;
+    txn.put_lease(pool, &identity.lease(block.pool.clone(), grant.address, now))?;
     Ok(grant)
 }
 

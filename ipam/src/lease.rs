@@ -56,6 +56,10 @@ pub struct Lease {
     /// `CNI_NETNS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netns: Option<PathBuf>,
+    /// It was made again from what stood on an interface after a store was lost
+    /// ([`crate::recover`]): container and network are not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recovered: bool,
 }
 
 /// A pod, in the runtime's words (CNI_ARGS). For people: nothing is decided by it, since not

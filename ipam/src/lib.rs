@@ -30,6 +30,7 @@ pub mod lease;
 pub mod nv_ipam;
 pub mod owner;
 pub mod paths;
+pub mod recover;
 mod release;
 pub mod store;
 

@@ -35,16 +35,22 @@ use crate::paths::Root;
 use crate::store::{Store, StoreError, WriteTxn};
 
 /// DEL: gives back all that `owner` holds, in all pools, and tells how much that was. Nothing held
-/// is success: a DEL may come twice, or after an ADD that never was.
+/// is success: a DEL may come twice, or after an ADD that never was. With the cookie of the
+/// container's namespace, what was leased again for that interface after a loss goes back too.
 ///
 /// # Errors
 /// The store failed; the addresses stay leased, and the DEL can be repeated.
 pub fn release(
     txn: &mut WriteTxn<'_>,
     owner: &AttachmentKey,
+    netns_cookie: Option<u64>,
     now: BootTime,
 ) -> Result<usize, StoreError> {
-    Ok(txn.release(owner, now)?.len())
+    let recovered = match netns_cookie {
+        Some(cookie) => txn.release_recovered(cookie, &owner.ifname, now)?.len(),
+        None => 0,
+    };
+    Ok(txn.release(owner, now)?.len() + recovered)
 }
 
 /// GC: gives back what `network` got and `valid` does not name, and tells how much that was.

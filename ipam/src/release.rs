@@ -36,11 +36,32 @@ impl WriteTxn<'_> {
         let stale: Vec<Lease> = self
             .leases()?
             .into_iter()
-            .filter(|lease| lease.network == *network && !valid.contains(&lease.owner))
+            .filter(|lease| lease.network == *network && !lease.recovered)
+            .filter(|lease| !valid.contains(&lease.owner))
             .collect();
         let mut released = Vec::new();
         for lease in stale {
             if let Some(record) = self.pool(&lease.pool)? {
+                released.extend(self.give_back(record.id, lease.address, &lease.owner, now)?);
+            }
+        }
+        Ok(released)
+    }
+
+    /// Gives back what was leased for the namespaces with these cookies, which are gone. What
+    /// belongs to a recorded attachment goes back with that.
+    pub fn release_dead(
+        &mut self,
+        cookies: &BTreeSet<u64>,
+        now: BootTime,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let mut released = Vec::new();
+        for lease in self.leases()? {
+            let is_dead = lease.netns_cookie.is_some_and(|cookie| cookies.contains(&cookie));
+            if is_dead
+                && !self.has_attachment(&lease.owner)?
+                && let Some(record) = self.pool(&lease.pool)?
+            {
                 released.extend(self.give_back(record.id, lease.address, &lease.owner, now)?);
             }
         }

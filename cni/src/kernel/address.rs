@@ -46,6 +46,14 @@ impl Route {
             .map_err(|cause| Error::new("list", "addresses", cause))
     }
 
+    /// The addresses of all links of the namespace.
+    pub fn all_addresses(&mut self) -> Result<Vec<Address>, Error> {
+        let read =
+            |payload: &[u8]| Ok(read_address(&AddressMessage::parse(payload).map_err(malformed)?));
+        self.dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()), read)
+            .map_err(|cause| Error::new("list", "addresses", cause))
+    }
+
     /// Gives a link an address. An IPv4 address gets its broadcast address where it has one; an
     /// IPv6 address is usable at once (IFA_F_NODAD): the IPAM vouches that nobody else has it, and
     /// looking for another owner would take a second and more.

@@ -17,6 +17,7 @@ use super::wish::Wish;
 use super::{Host, claim, device_info, link};
 use crate::attachment::{FORMAT, HostLink, Record, State};
 use crate::kernel::netlink::Route;
+use crate::leases;
 use crate::lock::{Patience, Purpose, VfLock};
 use crate::protocol::{Call, Sandbox};
 
@@ -48,7 +49,11 @@ pub(super) fn add(
     claim::make_room(&host, &call.log, wish.vf, key)?;
     let observed = Observed::look(&mut on_host, &host.sysfs, &wish, &call.log)?;
     let record = record(&observed, call, key, &sandbox, &wish, &source);
-    let allocation = claim::claim(&host, &record, source.request())?;
+    let claim = || claim::claim(&host, &record, source.request());
+    let allocation = match source.request() {
+        Some(_) => leases::lease(&host.root, &host.store, &call.log, claim)?,
+        None => claim()?,
+    };
     if let Some(allocation) = &allocation {
         allocation.notes().iter().for_each(|note| call.log.warning(note));
     }

@@ -16,7 +16,10 @@ use crate::store::ReadTxn;
 /// 3 when nothing is leased to the attachment, 999 when something else is than `prev` says.
 pub fn check(txn: &ReadTxn<'_>, request: &Request, prev: &AddResult) -> Result<(), Error> {
     let owner = &request.identity.key;
-    let leases = txn.leases_of(owner).map_err(store_error)?;
+    let mut leases = txn.leases_of(owner).map_err(store_error)?;
+    if let Some(cookie) = request.identity.netns_cookie {
+        leases.extend(txn.recovered(cookie, &owner.ifname).map_err(store_error)?);
+    }
     for target in &request.targets {
         let pool = &target.block.pool;
         let lease = leases.iter().find(|lease| lease.pool == *pool).ok_or_else(|| {

@@ -302,7 +302,7 @@ fn scenario_43_del_frees_whatever_the_config_says_by_then() {
     let scratch = node();
     of("six,p").add(&scratch).unwrap();
     blocks::remove(&scratch.root, &"ippool/p".parse().unwrap()).unwrap();
-    let del = || scratch.write(|txn| release(txn, &owner("c1"), second(200)));
+    let del = || scratch.write(|txn| release(txn, &owner("c1"), None, second(200)));
     assert_eq!((del(), del()), (2, 0));
 }
 
@@ -391,7 +391,7 @@ fn what_had_not_cooled_is_noted() {
     for container in ["a", "b", "c"] {
         of("p").container(container).add(&scratch).unwrap();
     }
-    scratch.write(|txn| release(txn, &owner("b"), second(99)));
+    scratch.write(|txn| release(txn, &owner("b"), None, second(99)));
     assert_eq!(
         of("p").add(&scratch).unwrap().notes(),
         ["192.168.0.3 of ippool/p was given out again before it had cooled"]

@@ -18,6 +18,11 @@ impl ReadTxn<'_> {
         self.json(&key::attachment(owner), || format!("the record of {owner}"))
     }
 
+    /// Whether there is a record of an attachment, readable or not.
+    pub(crate) fn has_attachment(&self, owner: &AttachmentKey) -> Result<bool, StoreError> {
+        Ok(self.get(&key::attachment(owner))?.is_some())
+    }
+
     /// All attachments, by container and interface. One that cannot be read does not hide the
     /// others.
     pub fn attachments<T: DeserializeOwned>(&self) -> Result<Vec<AttachmentRecord<T>>, StoreError> {

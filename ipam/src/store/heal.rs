@@ -20,6 +20,7 @@ use super::shape::{Shape, Unsound};
 use super::stamp::Stamp;
 use super::walk::walk;
 use super::{Loss, ReadTxn, Standing, StoreError, WriteTxn, key};
+use crate::clock::BootTime;
 use crate::durable::{self, FileError};
 
 /// The name of the store's file.
@@ -141,7 +142,8 @@ pub(super) fn set_aside(directory: &Path, lock: &Lock, damage: String) -> Result
         }
         _ => None,
     };
-    let loss = Loss { damage, aside };
+    // Without a clock it counts as met long ago.
+    let loss = Loss { damage, aside, met_at: BootTime::now().ok() };
     make(directory, lock, Some(&loss))?;
     Ok(loss)
 }

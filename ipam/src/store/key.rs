@@ -98,6 +98,16 @@ pub(crate) fn held(owner: &AttachmentKey) -> Vec<u8> {
     [b"O", owner_bytes(owner).as_slice()].concat()
 }
 
+/// All that is held by containers whose names begin so.
+pub(crate) fn held_by_containers(beginning: &str) -> Vec<u8> {
+    [b"O", beginning.as_bytes()].concat()
+}
+
+/// The owner inside a key of [`held_of`].
+pub(crate) fn held_owner(key: &[u8]) -> Option<AttachmentKey> {
+    split_owner(key.strip_prefix(b"O")?).map(|(owner, _)| owner)
+}
+
 /// What an owner holds of one pool.
 pub(crate) fn held_of(owner: &AttachmentKey, pool: PoolId) -> Vec<u8> {
     [held(owner).as_slice(), &pool.0.to_be_bytes()].concat()

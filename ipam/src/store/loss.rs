@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{ReadTxn, Store, StoreError, WriteTxn, key};
+use crate::clock::BootTime;
 
 /// A store that was set aside, remembered in the one that took its place.
 ///
 /// Containers that were attached before may still run. Until the loss is accepted
-/// ([`WriteTxn::accept_loss`]), no address is given out, since nobody knows which are in use;
+/// ([`WriteTxn::accept_loss`]) or made good ([`WriteTxn::recover`]), no address is given out, since nobody knows which are in use;
 /// everything else works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
@@ -18,6 +19,9 @@ pub struct Loss {
     pub damage: String,
     /// Where its file was moved to; `None` when there was no file left.
     pub aside: Option<PathBuf>,
+    /// When it was met; `None` when an older railhead met it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met_at: Option<BootTime>,
 }
 
 impl fmt::Display for Loss {
@@ -27,8 +31,9 @@ impl fmt::Display for Loss {
             write!(f, " and set aside as {}", aside.display())?;
         }
         f.write_str(
-            "; no address is given out until you have deleted the pods that held one and run \
-             `railhead ipam accept-loss`, or rebooted",
+            "; no address is given out until those in use are read back from the network \
+             namespaces, which the next ADD or the daemon does, or until you have deleted the pods \
+             that held one and run `railhead ipam accept-loss`",
         )
     }
 }

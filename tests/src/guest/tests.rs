@@ -4,12 +4,13 @@ use super::Test;
 
 mod daemon;
 mod demo;
+mod ipam;
 mod lab;
 mod sriov;
 
 /// Every test there is. Those of the lab itself come first: when they fail, nothing else means anything.
 pub fn all() -> impl Iterator<Item = &'static Test> {
-    [lab::TESTS, demo::TESTS]
+    [lab::TESTS, demo::TESTS, ipam::TESTS]
         .into_iter()
         .chain(sriov::TESTS.iter().copied())
         .chain(daemon::TESTS.iter().copied())

@@ -12,8 +12,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::stat::fstat;
@@ -126,6 +128,7 @@ impl<T, F: FnMut(Netns, &Path) -> Result<ControlFlow<T>, Error>> Search<F> {
         }
         for process in &processes {
             for (link, target) in self.noted(procfs::files(process)) {
+                let target = shown(&link, target);
                 if let found @ ControlFlow::Break(_) = self.link(&target, &link)? {
                     return Ok(found);
                 }
@@ -183,6 +186,8 @@ impl<T, F: FnMut(Netns, &Path) -> Result<ControlFlow<T>, Error>> Search<F> {
         let opened = match Netns::open(path) {
             // The process ended, or closed the file.
             Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ESRCH) => None,
+            // On the same file system, but of another kind.
+            Err(error) if error.is(Errno::EINVAL) => None,
             opened => self.noted(opened.map(Some)),
         };
         match opened {
@@ -225,6 +230,24 @@ impl<T, F: FnMut(Netns, &Path) -> Result<ControlFlow<T>, Error>> Search<F> {
             }
         }
         Ok(())
+    }
+}
+
+/// What the link of an open file would show of a namespace however it was opened: a file that was
+/// opened by way of a mount shows that mount's path, and `/` once it is unmounted.
+///
+/// Only what may be such a file is looked at, since a look at a file of a network file system can
+/// hang.
+fn shown(link: &Path, target: PathBuf) -> PathBuf {
+    let is_mounted = ["/run", "/var/run"].iter().any(|place| target.starts_with(place));
+    if !is_mounted && target != Path::new("/") {
+        return target;
+    }
+    match (fs::metadata(link), fs::metadata("/proc/self/ns/net")) {
+        (Ok(file), Ok(own)) if file.dev() == own.dev() => {
+            PathBuf::from(format!("net:[{}]", file.ino()))
+        }
+        _ => target,
     }
 }
 

@@ -61,7 +61,8 @@ pub(super) fn tell(host: &Host, record: &Record) -> Result<(), Error> {
 
 fn release_leases(txn: &mut WriteTxn<'_>, record: &Record) -> Result<(), Error> {
     if record.ipam == Ipam::Own {
-        ipam::nv_ipam::release(txn, &record.key, transaction::now()?).map_err(store_error)?;
+        let (cookie, now) = (Some(record.netns_cookie), transaction::now()?);
+        ipam::nv_ipam::release(txn, &record.key, cookie, now).map_err(store_error)?;
     }
     Ok(())
 }

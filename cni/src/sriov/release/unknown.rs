@@ -7,6 +7,7 @@ use conf::plugin::sriov::SriovConf;
 use ipam::AttachmentKey;
 use ipam::nv_ipam::store_error;
 
+use crate::nv_ipam::cookie_at;
 use crate::protocol::Call;
 use crate::sriov::{Host, addresses};
 use crate::transaction;
@@ -26,9 +27,12 @@ pub(super) fn give_addresses_back(
     let Some(name) = checked.and_then(|checked| checked.conf.ipam) else { return Ok(()) };
     match addresses::foreign(&name, &call.path) {
         Ok(Some(_)) => addresses::give_back(&addresses::memory(name, call), key, netns),
-        Ok(None) => transaction::write(&host.store, |txn| {
-            ipam::nv_ipam::release(txn, key, transaction::now()?).map(drop).map_err(store_error)
-        }),
+        Ok(None) => {
+            let (cookie, now) = (netns.and_then(cookie_at), transaction::now()?);
+            transaction::write(&host.store, |txn| {
+                ipam::nv_ipam::release(txn, key, cookie, now).map(drop).map_err(store_error)
+            })
+        }
         Err(error) => {
             call.log.warning(&error);
             Ok(())

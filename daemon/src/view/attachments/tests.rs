@@ -44,6 +44,7 @@ fn lease(container: &str, address: &str) -> Lease {
         granted_at: BootTime::from_start(Duration::from_secs(10)),
         netns_cookie: None,
         netns: None,
+        recovered: false,
     }
 }
 

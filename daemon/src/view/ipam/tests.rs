@@ -40,6 +40,7 @@ fn lease(pool: &str, address: &str) -> Lease {
         granted_at: at(400),
         netns_cookie: None,
         netns: None,
+        recovered: false,
     }
 }
 

@@ -1,0 +1,174 @@
+//! Leases held against what lives on this machine: those of the dead are collected, those of a
+//! lost store made again.
+//!
+//! The plugin does this when an ADD finds nothing to give out, so that no pod waits for a daemon;
+//! the daemon does it in every pass. Where something cannot be looked at, nothing is concluded:
+//! nothing is collected, and a lost store stays lost.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use conf::cni::{Code, Error};
+use ipam::nv_ipam::store_error;
+use ipam::recover::{SETTLE, Sighting};
+use ipam::{Lease, Root, Store, blocks};
+
+use crate::kernel;
+use crate::kernel::netlink::Route;
+use crate::kernel::netns::{Living, Netns};
+use crate::kernel::procfs;
+use crate::log::Log;
+use crate::transaction;
+
+/// Makes the leases of a lost store again from the addresses in live namespaces, and tells how
+/// many. `None` when nothing is lost.
+///
+/// An address that no interface carries is not found: that of a VF which a program in user space
+/// drives. So while any such program runs, the store stays lost.
+///
+/// # Errors
+/// Code 11 while not all that is in use can be known, saying why.
+pub fn recover(root: &Root, store: &Store) -> Result<Option<usize>, Error> {
+    let Some(loss) = store.loss().map_err(store_error)? else { return Ok(None) };
+    let unknown = |why: &dyn std::fmt::Display| {
+        Error::new(Code::TryAgainLater, format!("{loss}; not yet: {why}"))
+    };
+    let now = transaction::now()?;
+    if loss.met_at.is_some_and(|met_at| now.since(met_at) < SETTLE) {
+        return Err(unknown(&format_args!(
+            "attachments that were under way get {} s to finish",
+            SETTLE.as_secs()
+        )));
+    }
+    let mut own = Vec::new();
+    for (pool, block) in blocks::list(root).map_err(|error| unknown(&error))? {
+        own.push(block.map_err(|error| unknown(&format_args!("{pool}: {error}")))?);
+    }
+    if !own.is_empty()
+        && let Some(device) = in_user_space(root).map_err(|error| unknown(&error))?
+    {
+        return Err(unknown(&format_args!(
+            "a program has {} open, and the address of its VF is on no interface",
+            device.display()
+        )));
+    }
+    let living = Netns::living().map_err(|error| unknown(&error))?;
+    let seen = addresses(&living).map_err(|error| unknown(&error))?;
+    transaction::write(store, |txn| txn.recover(&loss, &own, &seen, now).map_err(store_error))
+}
+
+/// Gives back what was leased for containers whose network namespace is gone.
+///
+/// # Errors
+/// What keeps the living from being known; nothing was given back then.
+pub fn collect(store: &Store) -> Result<Vec<Lease>, Error> {
+    let leases = transaction::read(store, |txn| txn.leases().map_err(store_error))?;
+    let mut looked_at = BTreeSet::new();
+    let suspects: BTreeSet<u64> = leases
+        .iter()
+        .filter_map(|lease| Some((lease.netns_cookie?, lease.netns.as_deref())))
+        .filter(|sandbox| looked_at.insert(*sandbox))
+        .filter(|(cookie, path)| path.and_then(|path| Netns::at(path, *cookie)).is_none())
+        .map(|(cookie, _)| cookie)
+        .collect();
+    if suspects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let living = Netns::living()?;
+    let living: BTreeSet<u64> = living.iter().map(|living| living.cookie).collect();
+    let dead: BTreeSet<u64> = suspects.difference(&living).copied().collect();
+    if dead.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = transaction::now()?;
+    transaction::write(store, |txn| txn.release_dead(&dead, now).map_err(store_error))
+}
+
+/// Leases by `attempt`, and once more where it was told to try later and there was something to
+/// collect or to recover.
+///
+/// # Errors
+/// Those of `attempt`, with what keeps a lost store from being made good.
+pub(crate) fn lease<T>(
+    root: &Root,
+    store: &Store,
+    log: &Log,
+    attempt: impl Fn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    match attempt() {
+        Err(error) if error.code == Code::TryAgainLater => {
+            let recovered = recover(root, store)?;
+            if let Some(count) = recovered {
+                log.warning(&format_args!("a lost store was made good: {count} leases"));
+            }
+            let collected = match collect(store) {
+                Ok(collected) => collected,
+                Err(why) => {
+                    log.warning(&why);
+                    Vec::new()
+                }
+            };
+            for lease in &collected {
+                let Lease { address, pool, owner, .. } = lease;
+                log.info(&format_args!("gave back {address} of {pool}: {owner} is gone"));
+            }
+            if recovered.is_some() || !collected.is_empty() { attempt() } else { Err(error) }
+        }
+        outcome => outcome,
+    }
+}
+
+/// All addresses on interfaces of these namespaces, but for the calling thread's own: what the
+/// host has, it has not from here.
+///
+/// # Errors
+/// A namespace cannot be looked into.
+pub fn addresses(living: &[Living]) -> Result<Vec<Sighting>, kernel::Error> {
+    let own = Netns::current()?;
+    let mut seen = Vec::new();
+    for Living { netns, cookie, path } in living {
+        if netns.is_same(&own)? {
+            continue;
+        }
+        let mut there = Route::open_in(netns)?;
+        let links = there.links()?;
+        for found in there.all_addresses()? {
+            let link = links.iter().find(|link| link.index == found.index);
+            seen.push(Sighting {
+                address: found.network.ip(),
+                ifname: link.and_then(|link| link.if_name()),
+                netns_cookie: *cookie,
+                netns: path.clone(),
+            });
+        }
+    }
+    Ok(seen)
+}
+
+/// A VFIO device of a VF that a process has open.
+fn in_user_space(root: &Root) -> Result<Option<PathBuf>, kernel::Error> {
+    for process in procfs::all()? {
+        for (_, target) in procfs::files(&process)? {
+            if target.starts_with("/dev/vfio") && may_be_vf(root, &target) {
+                return Ok(Some(target));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the VFIO device is a VF's, as far as sysfs tells; what it does not tell may be one.
+fn may_be_vf(root: &Root, device: &Path) -> bool {
+    let Some(name) = device.file_name().and_then(|name| name.to_str()) else { return true };
+    if name == "vfio" {
+        return false;
+    }
+    let group = name.strip_prefix("noiommu-").unwrap_or(name);
+    let devices = root.join(&format!("/sys/kernel/iommu_groups/{group}/devices"));
+    match std::fs::read_dir(devices) {
+        Ok(devices) => devices
+            .into_iter()
+            .any(|device| device.is_ok_and(|device| device.path().join("physfn").exists())),
+        Err(_) => true,
+    }
+}
