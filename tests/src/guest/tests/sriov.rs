@@ -9,6 +9,7 @@ mod fake_ipam;
 mod faults;
 mod kills;
 mod life;
+mod power;
 mod refusals;
 mod returning;
 mod takeover;
@@ -38,6 +39,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     userspace::TESTS,
     faults::TESTS,
     kills::TESTS,
+    power::TESTS,
     crowd::TESTS,
     churn::TESTS,
 ];
