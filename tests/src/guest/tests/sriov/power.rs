@@ -14,7 +14,7 @@ use crate::guest::vf_state::{VfState, assert_unchanged};
 use crate::guest::{Test, hand, host};
 
 pub(super) const TESTS: &[Test] =
-    &[("power::nothing_is_attached_after_a_boot", nothing_is_attached_after_a_boot)];
+    &[("sriov::power::nothing_is_attached_after_a_boot", nothing_is_attached_after_a_boot)];
 
 /// What sriov-cni keeps on disk of an attachment.
 const STALE: &str = "/var/lib/cni/sriov/c0-net1";
