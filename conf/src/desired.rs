@@ -123,13 +123,9 @@ pub struct Desired {
 /// - Of several policies for one PF the lowest priority number wins, of equal ones the last name;
 ///   VF ranges that do not overlap share the PF. The module `merge` has the whole of it.
 pub fn fold(policies: &[Policy], node: &Node) -> Desired {
-    let mut ranked: Vec<&Policy> = policies.iter().collect();
-    // The winner first: the lowest priority number, of equal ones the last name.
-    ranked
-        .sort_by(|one, two| one.priority.cmp(&two.priority).then_with(|| two.name.cmp(&one.name)));
     let mut desired = Desired::default();
-    let mut fit = Vec::with_capacity(ranked.len());
-    for policy in ranked {
+    let mut fit = Vec::with_capacity(policies.len());
+    for policy in ranked(policies) {
         let no_match = matching::unfit(policy, node);
         if no_match.is_none() {
             fit.push(policy);
@@ -155,6 +151,15 @@ pub fn fold(policies: &[Policy], node: &Node) -> Desired {
         }
     }
     desired
+}
+
+/// The policies as they beat each other, the winner first: the lowest priority number, of equal
+/// ones the last name.
+pub fn ranked<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Vec<&'p Policy> {
+    let mut ranked: Vec<&Policy> = policies.into_iter().collect();
+    ranked
+        .sort_by(|one, two| one.priority.cmp(&two.priority).then_with(|| two.name.cmp(&one.name)));
+    ranked
 }
 
 #[cfg(test)]

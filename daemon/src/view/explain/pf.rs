@@ -1,14 +1,13 @@
 //! Why a PF is as it is.
 
-use conf::desired::DesiredPf;
+use conf::desired::{DesiredPf, ranked};
 use conf::{PciAddress, ResourceName, VfRange};
 use serde::Serialize;
 
-use super::{Cell, Fate, Table, Tone, fate, problem};
+use super::{Cell, Fate, Table, Tone, fate, policy, problem};
 use crate::plan::Plan;
 use crate::situation::Situation;
 use crate::snapshot::Pf;
-use crate::view::explain::policy;
 use crate::view::status::{State, lane_status, state};
 
 /// A PF, its VFs by purpose, and every policy's fate on it.
@@ -51,10 +50,7 @@ impl PfExplained {
     pub(super) fn of(situation: &Situation, plan: &Plan, pf: &Pf) -> Self {
         let (state, detail) = lane_status(plan.lane(pf.address));
         let wanted = situation.desired().pfs.get(&pf.address);
-        let mut policies: Vec<_> = situation.objects.policies().collect();
-        policies.sort_by(|one, two| {
-            one.priority.cmp(&two.priority).then_with(|| two.name.cmp(&one.name))
-        });
+        let policies = ranked(situation.objects.policies());
         let fates = policies.into_iter().map(|policy| fate(situation, policy, pf));
         Self {
             pf: pf.label(),
