@@ -224,15 +224,8 @@ fn held(
 
 /// PFs that the settings allow to be interrupted, by name, altname or address.
 fn may_interrupt(allow: &[String], snapshot: &Snapshot) -> BTreeSet<PciAddress> {
-    let is_named = |pf: &&Pf| {
-        let name = pf.netdev.as_ref().map(|netdev| netdev.name.as_str());
-        allow.iter().any(|allowed| {
-            name == Some(allowed)
-                || pf.altnames.contains(allowed)
-                || allowed.parse() == Ok(pf.address)
-        })
-    };
-    snapshot.pfs.values().filter(is_named).map(|pf| pf.address).collect()
+    let is_allowed = |pf: &&Pf| allow.iter().any(|allowed| pf.goes_by(allowed));
+    snapshot.pfs.values().filter(is_allowed).map(|pf| pf.address).collect()
 }
 
 #[cfg(test)]

@@ -219,6 +219,11 @@ impl Pf {
         name.into_iter().chain(self.altnames.iter().map(String::as_str))
     }
 
+    /// Whether people mean it by `name`: one of its names, or its address.
+    pub fn goes_by(&self, name: &str) -> bool {
+        self.names().any(|own| own == name) || name.parse() == Ok(self.address)
+    }
+
     /// Its VFs that somebody uses.
     pub fn users(&self) -> impl Iterator<Item = (VfIndex, &User)> {
         self.vfs.iter().filter_map(|(index, vf)| Some((*index, vf.user.as_ref()?)))

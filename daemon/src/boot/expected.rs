@@ -15,7 +15,7 @@ use ipam::durable::FileError;
 use crate::host::Host;
 use crate::report::Directory;
 use crate::situation::Written;
-use crate::snapshot::{Netdev, Pf, Snapshot};
+use crate::snapshot::{Pf, Snapshot};
 
 /// The PFs to wait for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -153,11 +153,8 @@ impl ExpectedPf {
             let is_there = at.is_some_and(|pf| settled(pf) || pf.driver.is_some());
             return if is_there { Found::There } else { Found::Missing };
         };
-        let is_named = |pf: &&Pf| {
-            let netdev: Option<&Netdev> = pf.netdev.as_ref();
-            netdev.is_some_and(|netdev| netdev.name.as_str() == name) || pf.altnames.contains(name)
-        };
-        if snapshot.pfs.values().filter(is_named).any(settled) {
+        let mut named = snapshot.pfs.values().filter(|pf| pf.names().any(|own| own == name));
+        if named.any(settled) {
             return Found::There;
         }
         match at.filter(|pf| settled(pf)).and_then(|pf| pf.netdev.as_ref()) {

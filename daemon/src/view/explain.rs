@@ -64,7 +64,7 @@ impl Explained {
         let (vfs, policies) = (vf::found(situation, name), policy::found(situation, name));
         Self {
             pfs: pfs
-                .filter(|pf| is_named(pf, name))
+                .filter(|pf| pf.goes_by(name))
                 .map(|pf| PfExplained::of(situation, plan, pf))
                 .collect(),
             vfs: vfs
@@ -89,10 +89,6 @@ impl Explained {
         let policies = policy::all(situation);
         pfs.chain(policies.into_iter().map(|name| format!("policy {name}"))).collect()
     }
-}
-
-fn is_named(pf: &Pf, name: &str) -> bool {
-    pf.names().any(|own| own == name) || name.parse() == Ok(pf.address)
 }
 
 /// What became of `policy` on `pf`.

@@ -4,7 +4,7 @@ use conf::desired::VfGroup;
 use conf::{PciAddress, ResourceName};
 use serde::Serialize;
 
-use super::{Cell, Table, Tone, VfIndex, is_named};
+use super::{Cell, Table, Tone, VfIndex};
 use crate::plan::{Blocked, Plan};
 use crate::situation::Situation;
 use crate::snapshot::Pf;
@@ -47,7 +47,7 @@ pub(super) fn found<'a>(situation: &'a Situation, name: &str) -> Vec<(&'a Pf, Vf
                 out.push((pf, *index));
             }
         }
-        let by_index = name.rsplit_once('#').filter(|(of, _)| is_named(pf, of));
+        let by_index = name.rsplit_once('#').filter(|(of, _)| pf.goes_by(of));
         let index: Option<u16> = by_index.and_then(|(_, index)| index.parse().ok());
         out.extend(index.filter(|index| *index < pf.total_vfs).map(|index| (pf, VfIndex(index))));
     }
