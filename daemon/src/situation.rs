@@ -161,11 +161,6 @@ impl Situation {
         warnings.chain(objects).chain(damaged).chain(self.snapshot.unreadable()).collect()
     }
 
-    /// The node as policies select it.
-    pub fn node(&self) -> desired::Node {
-        node(&self.loaded.node, &self.snapshot)
-    }
-
     /// Who asks for each PF, with the generations that count.
     pub fn owners(&self) -> BTreeMap<PciAddress, Vec<Owner>> {
         let owner = |policy: &String| Owner {
@@ -187,18 +182,25 @@ fn wish(written: &Written, snapshot: &Snapshot, ownership: &Ownership) -> Wish {
     Wish { desired, held, may_interrupt }
 }
 
-/// The node as policies select it.
-fn node(node: &Node, snapshot: &Snapshot) -> desired::Node {
-    let pfs = snapshot.pfs.values().map(|pf| desired::Pf {
-        address: pf.address,
-        name: pf.netdev.as_ref().map(|netdev| netdev.name.clone()),
-        altnames: pf.altnames.clone(),
-        vendor: pf.vendor,
-        device: pf.device,
-        total_vfs: pf.total_vfs,
-        link_type: link_type(pf),
-    });
-    desired::Node { name: node.name.to_string(), labels: node.labels.clone(), pfs: pfs.collect() }
+/// The node as policies select it, with the PFs of `snapshot`.
+pub(crate) fn node(node: &Node, snapshot: &Snapshot) -> desired::Node {
+    let pfs = snapshot.pfs.values().map(desired::Pf::from).collect();
+    desired::Node { name: node.name.to_string(), labels: node.labels.clone(), pfs }
+}
+
+/// The PF as policies select it.
+impl From<&Pf> for desired::Pf {
+    fn from(pf: &Pf) -> Self {
+        Self {
+            address: pf.address,
+            name: pf.netdev.as_ref().map(|netdev| netdev.name.clone()),
+            altnames: pf.altnames.clone(),
+            vendor: pf.vendor,
+            device: pf.device,
+            total_vfs: pf.total_vfs,
+            link_type: link_type(pf),
+        }
+    }
 }
 
 fn link_type(pf: &Pf) -> Option<LinkType> {

@@ -14,7 +14,7 @@ use ipam::durable::FileError;
 
 use crate::host::Host;
 use crate::report::Directory;
-use crate::situation::Written;
+use crate::situation::{Written, node};
 use crate::snapshot::{Pf, Snapshot};
 
 /// The PFs to wait for.
@@ -76,12 +76,7 @@ impl Expected {
     /// The names and addresses that policies for this node give.
     pub(super) fn by_policies(written: &Written) -> Self {
         let policies: Vec<_> = written.objects.policies().cloned().collect();
-        let node = &written.loaded.node;
-        let node = desired::Node {
-            name: node.name.to_string(),
-            labels: node.labels.clone(),
-            pfs: Vec::new(),
-        };
+        let node = node(&written.loaded.node, &Snapshot::default());
         let verdicts = desired::fold(&policies, &node).policies;
         let is_meant = |name: &str| {
             let no_match = verdicts.get(name).and_then(|outcome| outcome.no_match.as_ref());

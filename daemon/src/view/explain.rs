@@ -101,7 +101,7 @@ fn fate(situation: &Situation, policy: &Policy, pf: &Pf) -> Fate {
         (None, Some(why @ (NoMatch::OtherNode { .. } | NoMatch::NoVfs))) => {
             (why.reason(), why.to_string())
         }
-        (None, _) => ("NotSelected", missed(situation, policy, pf)),
+        (None, _) => ("NotSelected", missed(policy, pf)),
     };
     Fate {
         policy: policy.name.clone(),
@@ -114,10 +114,8 @@ fn fate(situation: &Situation, policy: &Policy, pf: &Pf) -> Fate {
 }
 
 /// What `pf` lacks to be one that `policy` selects.
-fn missed(situation: &Situation, policy: &Policy, pf: &Pf) -> String {
-    let node = situation.node();
-    let found = node.pfs.iter().find(|found| found.address == pf.address);
-    let misses = found.map(|found| misses(policy, found)).unwrap_or_default();
+fn missed(policy: &Policy, pf: &Pf) -> String {
+    let misses = misses(policy, &pf.into());
     misses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
