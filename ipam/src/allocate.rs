@@ -137,7 +137,7 @@ pub fn allocate(
     let known = txn.pool(&block.pool)?;
     let held = match &known {
         Some(record) => match txn.held_of(&identity.key, record.id)? {
-            None => txn.adopt(record.id, identity)?,
+            None => txn.adopt(record.id, &block.pool, identity)?,
             held => held,
         },
         None => None,

@@ -167,22 +167,23 @@ impl WriteTxn<'_> {
         Ok(released)
     }
 
-    /// Puts what was leased again of one pool for the very interface of `identity` under its name.
+    /// Puts what was leased again of `pool`, whose number is `id`, for the very interface of
+    /// `identity` under its name.
     pub(crate) fn adopt(
         &mut self,
-        pool: PoolId,
+        id: PoolId,
+        pool: &PoolRef,
         identity: &Identity,
     ) -> Result<Option<IpAddr>, StoreError> {
         let Some(cookie) = identity.netns_cookie else { return Ok(None) };
-        for lease in self.recovered(cookie, &identity.key.ifname)? {
-            if self.held_of(&lease.owner, pool)? == Some(lease.address) {
-                self.remove_lease(pool, lease.address, &lease.owner)?;
-                let own = identity.lease(lease.pool, lease.address, lease.granted_at);
-                self.put_lease(pool, &own)?;
-                return Ok(Some(own.address));
-            }
-        }
-        Ok(None)
+        let recovered = self.recovered(cookie, &identity.key.ifname)?;
+        let Some(lease) = recovered.into_iter().find(|lease| lease.pool == *pool) else {
+            return Ok(None);
+        };
+        self.remove_lease(id, lease.address, &lease.owner)?;
+        let own = identity.lease(lease.pool, lease.address, lease.granted_at);
+        self.put_lease(id, &own)?;
+        Ok(Some(own.address))
     }
 }
 

@@ -42,10 +42,14 @@ fn recover(scratch: &Scratch, loss: &Loss, seen: &[Sighting]) -> Option<usize> {
 }
 
 fn add(scratch: &Scratch, container: &str, cookie: Option<u64>) -> Grant {
+    add_of(scratch, &blocks()[0], container, cookie)
+}
+
+fn add_of(scratch: &Scratch, block: &NodeBlock, container: &str, cookie: Option<u64>) -> Grant {
     let identity = Identity { netns_cookie: cookie, ..identity(container) };
     let grant = scratch
         .store
-        .write(|txn| allocate(txn, &blocks()[0], Wish::Any, &identity, second(30), Duration::ZERO));
+        .write(|txn| allocate(txn, block, Wish::Any, &identity, second(30), Duration::ZERO));
     grant.unwrap_or_else(|error: crate::allocate::AllocateError| panic!("{error:?}"))
 }
 
@@ -113,6 +117,25 @@ fn the_interface_finds_its_address_again_and_del_gives_it_back() {
     assert_eq!(del("a", COOKIE), 3);
     assert_eq!(del("a", COOKIE), 0);
     assert_eq!(taken(&scratch), ["ippool/p 10.0.0.1", "ippool/p 10.0.0.4", "cidrpool/q 10.0.0.4"]);
+}
+
+/// Two pools may have given the same address: what is taken over of one is of that one.
+#[test]
+fn of_one_address_in_two_pools_each_add_takes_over_its_own() {
+    let (scratch, loss) = lost();
+    recover(&scratch, &loss, &[seen("10.0.0.3", Some("net1"), COOKIE)]);
+    let own = || -> Vec<String> {
+        let leases = scratch.read(|txn| txn.leases_of(&owner("a")));
+        leases.iter().map(|lease| format!("{} {}", lease.pool, lease.address)).collect()
+    };
+    let [p, q] = &blocks()[..] else { panic!("two blocks") };
+    for (block, held) in
+        [(q, &["cidrpool/q 10.0.0.3"][..]), (p, &["ippool/p 10.0.0.3", "cidrpool/q 10.0.0.3"])]
+    {
+        let grant = add_of(&scratch, block, "a", Some(COOKIE));
+        assert_eq!((grant.address, grant.source), (ip("10.0.0.3"), Source::Held));
+        assert_eq!(own(), held);
+    }
 }
 
 #[test]
