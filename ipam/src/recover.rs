@@ -160,11 +160,8 @@ impl WriteTxn<'_> {
         ifname: &IfName,
         now: BootTime,
     ) -> Result<Vec<Lease>, StoreError> {
-        let mut released = Vec::new();
-        for lease in self.recovered(cookie, ifname)? {
-            released.extend(self.release(&lease.owner, now)?);
-        }
-        Ok(released)
+        let leases = self.recovered(cookie, ifname)?;
+        self.end(leases, now)
     }
 
     /// Puts what was leased again of `pool`, whose number is `id`, for the very interface of

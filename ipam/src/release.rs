@@ -39,13 +39,7 @@ impl WriteTxn<'_> {
             .filter(|lease| lease.network == *network && !lease.recovered)
             .filter(|lease| !valid.contains(&lease.owner))
             .collect();
-        let mut released = Vec::new();
-        for lease in stale {
-            if let Some(record) = self.pool(&lease.pool)? {
-                released.extend(self.give_back(record.id, lease.address, &lease.owner, now)?);
-            }
-        }
-        Ok(released)
+        self.end(stale, now)
     }
 
     /// Gives back what was leased for the namespaces with these cookies, which are gone. What
@@ -55,13 +49,25 @@ impl WriteTxn<'_> {
         cookies: &BTreeSet<u64>,
         now: BootTime,
     ) -> Result<Vec<Lease>, StoreError> {
-        let mut released = Vec::new();
+        let mut dead = Vec::new();
         for lease in self.leases()? {
             let is_dead = lease.netns_cookie.is_some_and(|cookie| cookies.contains(&cookie));
-            if is_dead
-                && !self.has_attachment(&lease.owner)?
-                && let Some(record) = self.pool(&lease.pool)?
-            {
+            if is_dead && !self.has_attachment(&lease.owner)? {
+                dead.push(lease);
+            }
+        }
+        self.end(dead, now)
+    }
+
+    /// Gives back `leases`, and tells which of them stood.
+    pub(crate) fn end(
+        &mut self,
+        leases: Vec<Lease>,
+        now: BootTime,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let mut released = Vec::with_capacity(leases.len());
+        for lease in leases {
+            if let Some(record) = self.pool(&lease.pool)? {
                 released.extend(self.give_back(record.id, lease.address, &lease.owner, now)?);
             }
         }
