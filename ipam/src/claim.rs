@@ -213,9 +213,7 @@ impl CreateAsked {
             return Next::Done(Found::PromisedIsTaken { index });
         }
         search.tries += 1;
-        if let Some(free) = &mut search.free {
-            free.remove(index);
-        }
+        search.free = search.free.map(|free| free.without([index]));
         search.next()
     }
 }

@@ -81,29 +81,6 @@ impl Numbers {
         Self::new(self.last, self.missing.iter().copied().chain(taken))
     }
 
-    /// Takes `number` out.
-    pub fn remove(&mut self, number: u128) {
-        let at = self.missing.partition_point(|(_, end)| end.saturating_add(1) < number);
-        let joins =
-            self.missing.get(at).is_some_and(|(first, _)| *first <= number.saturating_add(1));
-        if !joins {
-            self.missing.insert(at, (number, number));
-            return;
-        }
-        if let Some(run) = self.missing.get_mut(at) {
-            *run = (run.0.min(number), run.1.max(number));
-        }
-        let (here, next) = (self.missing.get(at).copied(), self.missing.get(at + 1).copied());
-        if let (Some(here), Some(next)) = (here, next)
-            && next.0 <= here.1.saturating_add(1)
-        {
-            self.missing.remove(at + 1);
-            if let Some(run) = self.missing.get_mut(at) {
-                run.1 = run.1.max(next.1);
-            }
-        }
-    }
-
     /// The missing run that holds `number`.
     fn run_with(&self, number: u128) -> Option<(u128, u128)> {
         let at = self.missing.partition_point(|(_, end)| *end < number);
