@@ -1,13 +1,15 @@
 //! The rules of a CIDRPool.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
 use super::spec::{CidrPoolSpec, StaticAllocationSpec};
 use super::{CidrPool, StaticAllocation, rules, selector};
-use crate::Violations;
+use crate::address::number;
 use crate::violation::quoted;
+use crate::{AddressRange, Violations};
 
 /// Checks the pool `name`.
 pub(crate) fn check(name: &str, spec: &CidrPoolSpec) -> Result<CidrPool, Violations> {
@@ -21,7 +23,7 @@ pub(crate) fn check(name: &str, spec: &CidrPoolSpec) -> Result<CidrPool, Violati
     let node = cidr.zip(length).and_then(|(cidr, length)| IpNetwork::new(cidr.ip(), length).ok());
     let gateway_index = gateway_index(spec.gateway_index, node, &mut broken);
     let exclusions = rules::exclusions(&spec.exclusions, cidr, &mut broken);
-    let last_index = node.map(last_index);
+    let last_index = node.map(|node| index_in(node, node.broadcast()));
     let per_node_exclusions =
         rules::per_node_exclusions(&spec.per_node_exclusions, last_index, &mut broken);
     let static_allocations = statics(&spec.static_allocations, cidr, length, &mut broken);
@@ -75,10 +77,13 @@ fn length(number: Option<i64>, cidr: Option<IpNetwork>, broken: &mut Violations)
     length
 }
 
-/// The number of the last address of `network`, as far as indexes go upstream (int32).
-fn last_index(network: IpNetwork) -> u32 {
-    let all = 1_u32.checked_shl(u32::from(rules::host_bits(network)));
-    all.map_or(i32::MAX.unsigned_abs(), |all| (all - 1).min(i32::MAX.unsigned_abs()))
+/// The largest index upstream (int32).
+const MOST: u32 = i32::MAX.unsigned_abs();
+
+/// The number of `address` in `network`, as far as indexes go.
+fn index_in(network: IpNetwork, address: IpAddr) -> u32 {
+    let index = number(address).saturating_sub(number(network.network()));
+    u32::try_from(index).map_or(MOST, |index| index.min(MOST))
 }
 
 fn gateway_index(
@@ -87,17 +92,10 @@ fn gateway_index(
     broken: &mut Violations,
 ) -> Option<u32> {
     let number = number?;
-    // The network address is no host's, nor is IPv4's broadcast address, save in
-    // point-to-point (RFC 3021, RFC 6164) and single-address prefixes.
-    let (least, most) = match node {
-        None => (0, i32::MAX.unsigned_abs()),
-        Some(node) if rules::host_bits(node) < 2 => (0, last_index(node)),
-        Some(node) if node.is_ipv4() && rules::host_bits(node) < 32 => {
-            let broadcast = u32::MAX >> node.prefix().min(31);
-            (1, last_index(node).min(broadcast - 1))
-        }
-        Some(node) => (1, last_index(node)),
-    };
+    let (least, most) = node.map_or((0, MOST), |node| {
+        let hosts = AddressRange::hosts_of(node);
+        (index_in(node, hosts.first()), index_in(node, hosts.last()))
+    });
     let index = u32::try_from(number).ok().filter(|index| (least..=most).contains(index));
     let of = node.map(|node| format!(", a host of a /{}", node.prefix())).unwrap_or_default();
     broken.require(

@@ -36,12 +36,6 @@ pub(super) fn canonical(prefix: IpNetwork) -> IpNetwork {
     IpNetwork::new(prefix.network(), prefix.prefix()).unwrap_or(prefix)
 }
 
-/// How many bits of an address in `network` are the host's.
-pub(super) fn host_bits(network: IpNetwork) -> u8 {
-    let width: u8 = if network.is_ipv4() { 32 } else { 128 };
-    width.saturating_sub(network.prefix())
-}
-
 /// An address at `path`.
 pub(super) fn address(path: &str, text: &str, broken: &mut Violations) -> Option<IpAddr> {
     let address = text.parse().ok();
