@@ -1,10 +1,11 @@
-//! What tests start from: a store of their own, a block, an identity.
+//! What tests start from: a store of their own, a pool, a block, an identity.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use conf::AddressRange;
 use conf::block::{Leaving, NodeBlock};
+use conf::pool::{CidrPool, IpPool};
 
 use crate::allocate::Identity;
 use crate::clock::BootTime;
@@ -43,6 +44,39 @@ impl Scratch {
 
 pub(crate) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
+}
+
+/// The IPPool `blue` of this subnet and blocks of this size, and nothing else.
+pub(crate) fn ip_pool(subnet: &str, size: u32) -> IpPool {
+    IpPool {
+        name: "blue".parse().unwrap(),
+        subnet: subnet.parse().unwrap(),
+        per_node_block_size: size.try_into().unwrap(),
+        gateway: None,
+        exclusions: Vec::new(),
+        per_node_exclusions: Vec::new(),
+        node_selector: None,
+        default_gateway: false,
+        routes: Vec::new(),
+        allocations: Vec::new(),
+    }
+}
+
+/// The CIDRPool `blue` of this cidr and prefixes of this length, and nothing else.
+pub(crate) fn cidr_pool(cidr: &str, prefix: u8) -> CidrPool {
+    CidrPool {
+        name: "blue".parse().unwrap(),
+        cidr: cidr.parse().unwrap(),
+        per_node_prefix: prefix,
+        gateway_index: None,
+        exclusions: Vec::new(),
+        per_node_exclusions: Vec::new(),
+        static_allocations: Vec::new(),
+        node_selector: None,
+        default_gateway: false,
+        routes: Vec::new(),
+        allocations: Vec::new(),
+    }
 }
 
 /// A block of the IPPool `p` without gateway, routes and exclusions.

@@ -5,46 +5,20 @@ use std::num::NonZeroU32;
 use conf::pool::StaticAllocation;
 
 use super::*;
+use crate::specimen::{self, ip};
 
 mod model;
-
-fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
 
 fn range(first: &str, last: &str) -> AddressRange {
     AddressRange::new(ip(first), ip(last)).unwrap()
 }
 
 fn ip_pool(subnet: &str, size: u32, gateway: Option<&str>) -> IpPool {
-    IpPool {
-        name: "p".parse().unwrap(),
-        subnet: subnet.parse().unwrap(),
-        per_node_block_size: NonZeroU32::new(size).unwrap(),
-        gateway: gateway.map(ip),
-        exclusions: Vec::new(),
-        per_node_exclusions: Vec::new(),
-        node_selector: None,
-        default_gateway: false,
-        routes: Vec::new(),
-        allocations: Vec::new(),
-    }
+    IpPool { gateway: gateway.map(ip), ..specimen::ip_pool(subnet, size) }
 }
 
 fn cidr_pool(cidr: &str, prefix: u8, gateway_index: Option<u32>) -> CidrPool {
-    CidrPool {
-        name: "c".parse().unwrap(),
-        cidr: cidr.parse().unwrap(),
-        per_node_prefix: prefix,
-        gateway_index,
-        exclusions: Vec::new(),
-        per_node_exclusions: Vec::new(),
-        static_allocations: Vec::new(),
-        node_selector: None,
-        default_gateway: false,
-        routes: Vec::new(),
-        allocations: Vec::new(),
-    }
+    CidrPool { gateway_index, ..specimen::cidr_pool(cidr, prefix) }
 }
 
 fn promise(node: Option<&str>, prefix: &str, gateway: Option<&str>) -> StaticAllocation {

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use conf::AddressRange;
 use conf::address::advance;
 use conf::block::{PoolKind, PoolRef};
-use conf::pool::{Allocation, CidrPool, IpPool, StaticAllocation};
+use conf::pool::{Allocation, IpPool, StaticAllocation};
 
 use super::*;
+use crate::specimen::{cidr_pool, ip_pool};
 
 mod fleet;
 mod load;
 mod races;
 
-use fleet::{Arbiter, Fleet, ip_pool, node};
+use fleet::{Arbiter, Fleet, node};
 
 #[test]
 fn the_first_node_records_what_the_numbers_mean_and_the_others_compare() {
@@ -128,7 +129,7 @@ fn scenario_26_a_block_that_is_given_up_waits_for_its_record_to_go() {
 /// Scenario 14: /128s of a /64.
 #[test]
 fn scenario_14_five_nodes_of_2_to_the_64_prefixes() {
-    let pool = CidrPool { cidr: "fd00::/64".parse().unwrap(), ..fleet::cidr_pool(128) };
+    let pool = cidr_pool("fd00::/64", 128);
     let mut arbiter = Arbiter::default();
     for at in 0..5 {
         let found = arbiter.claim(&Blocks::of_cidr_pool(&pool, &node(at)), &node(at));
@@ -140,7 +141,7 @@ fn scenario_14_five_nodes_of_2_to_the_64_prefixes() {
 /// Scenarios 15 and 16: a promised prefix is dealt to the node that it is promised to.
 #[test]
 fn scenario_15_a_promise_comes_first() {
-    let mut pool = fleet::cidr_pool(28);
+    let mut pool = cidr_pool("10.0.0.0/24", 28);
     let promise = |node: Option<&str>, prefix: &str| StaticAllocation {
         node: node.map(str::to_owned),
         gateway: None,
@@ -237,7 +238,7 @@ fn scenario_25_one_name_two_kinds() {
     };
     assert_ne!(of("ippool/blue"), of("cidrpool/blue"));
     let ip = PoolGeometry::of_ip_pool(&ip_pool("10.0.0.0/24", 4));
-    let cidr = PoolGeometry::of_cidr_pool(&fleet::cidr_pool(28));
+    let cidr = PoolGeometry::of_cidr_pool(&cidr_pool("10.0.0.0/24", 28));
     assert_eq!((ip.pool.kind, cidr.pool.kind), (PoolKind::IpPool, PoolKind::CidrPool));
     assert_ne!(ip.size, cidr.size);
 }

@@ -7,38 +7,6 @@ pub(super) fn node(number: u32) -> NodeName {
     format!("node-{number:05}").parse().unwrap()
 }
 
-pub(super) fn ip_pool(subnet: &str, size: u32) -> IpPool {
-    IpPool {
-        name: "blue".parse().unwrap(),
-        subnet: subnet.parse().unwrap(),
-        per_node_block_size: size.try_into().unwrap(),
-        gateway: None,
-        exclusions: Vec::new(),
-        per_node_exclusions: Vec::new(),
-        node_selector: None,
-        default_gateway: false,
-        routes: Vec::new(),
-        allocations: Vec::new(),
-    }
-}
-
-/// Prefixes of this length in 10.0.0.0/24.
-pub(super) fn cidr_pool(prefix: u8) -> CidrPool {
-    CidrPool {
-        name: "blue".parse().unwrap(),
-        cidr: "10.0.0.0/24".parse().unwrap(),
-        per_node_prefix: prefix,
-        gateway_index: None,
-        exclusions: Vec::new(),
-        per_node_exclusions: Vec::new(),
-        static_allocations: Vec::new(),
-        node_selector: None,
-        default_gateway: false,
-        routes: Vec::new(),
-        allocations: Vec::new(),
-    }
-}
-
 /// Records of blocks: who makes one first has it. It knows nothing else, as an API server.
 #[derive(Debug, Default)]
 pub(super) struct Arbiter {
