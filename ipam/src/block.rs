@@ -25,6 +25,7 @@ use conf::{AddressRange, NodeName};
 use ipnetwork::IpNetwork;
 
 use grid::Grid;
+use numbers::union;
 
 pub use numbers::Numbers;
 
@@ -65,7 +66,8 @@ pub struct Blocks {
     subnet: Option<IpNetwork>,
     gateway: Gateway,
     exclusions: Vec<AddressRange>,
-    per_node_exclusions: Vec<IndexRange>,
+    /// First and last index of each run that every node excludes of its block.
+    per_node_exclusions: Vec<(u128, u128)>,
     /// Blocks that are not for whoever comes: promised to this node by name, or (`None`) another
     /// node's or nobody's.
     promised: BTreeMap<u128, Option<Promise>>,
@@ -102,7 +104,7 @@ impl Blocks {
             subnet: Some(pool.subnet),
             gateway: Gateway::At(pool.gateway),
             exclusions: AddressRange::coalesce(pool.exclusions.iter().copied()),
-            per_node_exclusions: coalesce(&pool.per_node_exclusions),
+            per_node_exclusions: indexes(&pool.per_node_exclusions),
             promised: BTreeMap::new(),
             adopted: None,
             default_gateway: pool.default_gateway,
@@ -128,7 +130,7 @@ impl Blocks {
             subnet: None,
             gateway: pool.gateway_index.map_or(Gateway::At(None), Gateway::Index),
             exclusions: AddressRange::coalesce(pool.exclusions.iter().copied()),
-            per_node_exclusions: coalesce(&pool.per_node_exclusions),
+            per_node_exclusions: indexes(&pool.per_node_exclusions),
             default_gateway: pool.default_gateway,
             routes: pool.routes.clone(),
         };
@@ -264,7 +266,8 @@ impl Blocks {
     }
 
     /// The block of one host among several with no arbiter between them: the prefix promised to
-    /// it, else the block that it had before, else the first usable one of `host`, `host + hosts`, `host + 2 × hosts`, …
+    /// it, else the block that it had before, else the first usable one of `host`,
+    /// `host + hosts`, `host + 2 × hosts`, …
     pub fn for_host(&self, standalone: Standalone) -> Option<NodeBlock> {
         let sharing = Sharing::from(standalone);
         if let Some(index) = self.promised().or_else(|| self.adopted()) {
@@ -312,9 +315,9 @@ impl Blocks {
         span: AddressRange,
         range: AddressRange,
     ) -> impl Iterator<Item = AddressRange> {
-        self.per_node_exclusions.iter().filter_map(move |indices| {
-            let first = advance(span.first(), u128::from(indices.first))?;
-            let last = advance(span.first(), u128::from(indices.last)).unwrap_or(span.last());
+        self.per_node_exclusions.iter().filter_map(move |(first, last)| {
+            let first = advance(span.first(), *first)?;
+            let last = advance(span.first(), *last).unwrap_or(span.last());
             AddressRange::new(first, last)?.intersection(range)
         })
     }
@@ -322,19 +325,8 @@ impl Blocks {
 
 /// The union of `ranges`, as few as they can be: they are gone through for every block that is
 /// looked at.
-fn coalesce(ranges: &[IndexRange]) -> Vec<IndexRange> {
-    let mut sorted = ranges.to_vec();
-    sorted.sort();
-    let mut out: Vec<IndexRange> = Vec::new();
-    for range in sorted {
-        match out.last_mut() {
-            Some(before) if range.first <= before.last.saturating_add(1) => {
-                before.last = before.last.max(range.last);
-            }
-            _ => out.push(range),
-        }
-    }
-    out
+fn indexes(ranges: &[IndexRange]) -> Vec<(u128, u128)> {
+    union(ranges.iter().map(|range| (range.first.into(), range.last.into())))
 }
 
 /// Whether `gateway` and `exclusions`, which are disjoint and inside it, leave an address of

@@ -15,16 +15,7 @@ pub struct Numbers {
 impl Numbers {
     /// All from 0 to `last`, without the runs in `missing` (first and last, which may overlap).
     pub fn new(last: Option<u128>, missing: impl IntoIterator<Item = (u128, u128)>) -> Self {
-        let mut sorted: Vec<(u128, u128)> = missing.into_iter().collect();
-        sorted.sort_unstable();
-        let mut runs: Vec<(u128, u128)> = Vec::with_capacity(sorted.len());
-        for (first, end) in sorted {
-            match runs.last_mut() {
-                Some(before) if first <= before.1.saturating_add(1) => before.1 = before.1.max(end),
-                _ => runs.push((first, end)),
-            }
-        }
-        Self { last, missing: runs }
+        Self { last, missing: union(missing) }
     }
 
     /// No number at all.
@@ -86,6 +77,20 @@ impl Numbers {
         let at = self.missing.partition_point(|(_, end)| *end < number);
         self.missing.get(at).copied().filter(|(first, _)| *first <= number)
     }
+}
+
+/// The union of `runs` (first and last of each), in order and with a number between any two.
+pub(super) fn union(runs: impl IntoIterator<Item = (u128, u128)>) -> Vec<(u128, u128)> {
+    let mut sorted: Vec<(u128, u128)> = runs.into_iter().collect();
+    sorted.sort_unstable();
+    let mut out: Vec<(u128, u128)> = Vec::with_capacity(sorted.len());
+    for (first, end) in sorted {
+        match out.last_mut() {
+            Some(before) if first <= before.1.saturating_add(1) => before.1 = before.1.max(end),
+            _ => out.push((first, end)),
+        }
+    }
+    out
 }
 
 #[cfg(test)]

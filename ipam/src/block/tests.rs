@@ -59,7 +59,7 @@ fn indexes_are_gone_through_once_however_often_they_are_excluded() {
     pool.per_node_exclusions = vec![index(0, 0); 20_000];
     pool.per_node_exclusions.extend([index(9, 9), index(4, 6), index(1, 1), index(5, 8)]);
     let blocks = Blocks::of_ip_pool(&pool, &node("n"));
-    assert_eq!(blocks.per_node_exclusions, [index(0, 1), index(4, 9)]);
+    assert_eq!(blocks.per_node_exclusions, [(0, 1), (4, 9)]);
 }
 
 #[test]
