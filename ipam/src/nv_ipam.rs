@@ -72,7 +72,8 @@ pub fn gc(
 ///
 /// # Errors
 /// Code 50 when this node has no block of a pool that the config names, or one that is only kept
-/// for those who hold an address, or when a damaged store keeps addresses from being given out; 7 when the config breaks a rule.
+/// for those who hold an address, or when a damaged store keeps addresses from being given out; 7
+/// when the config breaks a rule.
 pub fn status(root: &Root, network: &NetworkName, conf: &Value) -> Result<(), Error> {
     let (conf, _) = request::read_conf(root, network, conf, &Default::default())?;
     let missing: BTreeSet<String> = conf

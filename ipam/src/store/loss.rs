@@ -11,8 +11,8 @@ use crate::clock::BootTime;
 /// A store that was set aside, remembered in the one that took its place.
 ///
 /// Containers that were attached before may still run. Until the loss is accepted
-/// ([`WriteTxn::accept_loss`]) or made good ([`WriteTxn::recover`]), no address is given out, since nobody knows which are in use;
-/// everything else works.
+/// ([`WriteTxn::accept_loss`]) or made good ([`WriteTxn::recover`]), no address is given out, since
+/// nobody knows which are in use; everything else works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     /// What was wrong with it.
