@@ -44,7 +44,7 @@ pub struct Search {
     open: Numbers,
     /// The prefix that the pool's spec promises this node.
     promised: Option<u128>,
-    /// The block that this node had before there was an arbiter.
+    /// The block that this node had before there was an arbiter, until another turns out to have it.
     adopted: Option<u128>,
     order: Option<Order>,
     choice: u64,
@@ -212,7 +212,10 @@ impl CreateAsked {
         if search.promised == Some(index) {
             return Next::Done(Found::PromisedIsTaken { index });
         }
-        search.tries += 1;
+        // The block that the node had before was asked for ahead of the order.
+        if search.adopted.take().is_none() {
+            search.tries += 1;
+        }
         search.free = search.free.map(|free| free.without([index]));
         search.next()
     }

@@ -216,6 +216,23 @@ fn an_adopted_block_that_somebody_has_by_now_is_not_insisted_on() {
     assert!(held.len() == 1 && !held.contains(&1), "{held:?}");
 }
 
+/// It then looks through the pool as if it had never had one.
+#[test]
+fn an_adopted_block_that_somebody_has_by_now_is_no_step_of_the_order() {
+    for at in 0..20 {
+        let mut pool = ip_pool("10.0.0.0/24", 4);
+        let found = |pool: &IpPool| {
+            let mut arbiter = Arbiter::default();
+            arbiter.record(1, &node(99));
+            arbiter.claim(&Blocks::of_ip_pool(pool, &node(at)), &node(at))
+        };
+        let without = found(&pool);
+        let range = AddressRange::new("10.0.0.5".parse().unwrap(), "10.0.0.8".parse().unwrap());
+        pool.allocations = vec![Allocation { node: node(at), range: range.unwrap() }];
+        assert_eq!(found(&pool), without);
+    }
+}
+
 /// Excluded since: the node gets another, as it would from nv-ipam.
 #[test]
 fn an_adopted_block_that_holds_nothing_is_not_claimed() {
