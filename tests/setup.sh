@@ -164,6 +164,8 @@ if ! has_target; then
     has rustup || fail "this Rust cannot build for $target and rustup, which could add it, is missing"
     say "adding $target"
     rustup target add $target
+    has_target || fail "rustup takes $target for installed, and rustc does not find it:" \
+        "run 'rustup target remove $target', then 'make setup' again"
 fi
 
 for component in rustfmt clippy; do
