@@ -35,8 +35,12 @@ impl FileError {
     }
 }
 
-/// Makes `path` and what is missing above it, durably, for root only (0700).
+/// Makes `path` and what is missing above it, durably, for root only (0700). Where it is there
+/// already, nothing is tried: whoever only looks at a store must not even seem to write.
 pub fn make_directory(path: &Path) -> Result<(), FileError> {
+    if path.is_dir() {
+        return Ok(());
+    }
     let make = || DirBuilder::new().mode(0o700).create(path);
     let made = match make() {
         Err(error) if error.kind() == io::ErrorKind::NotFound && parent(path) != path => {
@@ -47,6 +51,7 @@ pub fn make_directory(path: &Path) -> Result<(), FileError> {
     };
     match made {
         Ok(()) => sync_directory(path),
+        // Somebody else made it just now.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(FileError::at("make directory", path)(error)),
     }

@@ -1,8 +1,10 @@
-//! How often a look at the host opens what it reads.
+//! What a look at the host asks of the kernel: how often it opens what it reads, and that it makes nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+
+use ipam::{Root, Store, StoreError};
 
 use crate::machine::{Machine, policy};
 
@@ -20,19 +22,26 @@ fn no_file_is_read_twice() {
     assert_eq!(twice, []);
 }
 
+/// Where containers were attached there is a store, and a look reads it.
+#[test]
+fn a_look_beside_a_store_makes_nothing() {
+    let machine = Machine::new();
+    machine.igb(1, "enp1s0", 2);
+    machine.objects("net.yaml", &policy("net", "enp1s0", 2, ""));
+    let store = Store::open(&Root::at(machine.root())).unwrap();
+    store.write(|_| Ok::<_, StoreError>(())).unwrap();
+    let makes = "trace=/^(open|mkdir|rename|link|unlink|symlink|pwrite|ftruncate|truncate|chmod)";
+    let log = traced(&machine, makes, &["plan"]);
+    let root = machine.root().to_str().unwrap();
+    let of_machine: Vec<&str> = log.lines().filter(|line| line.contains(root)).collect();
+    assert!(of_machine.iter().any(|line| line.contains("state.mdb")), "{of_machine:#?}");
+    let makes: Vec<_> = of_machine.iter().filter(|line| !line.contains(" open")).collect();
+    assert!(makes.is_empty(), "{makes:#?}");
+}
+
 /// Every file, and how often it was opened; without directories.
 fn opened(machine: &Machine, arguments: &[&str]) -> BTreeMap<String, usize> {
-    let log = machine.path("strace.log");
-    let ran = Command::new("strace")
-        .args(["-f", "-qq", "-e", "trace=open,openat", "-o"])
-        .arg(&log)
-        .args([env!("CARGO_BIN_EXE_railhead"), "--root"])
-        .arg(machine.root())
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(ran.status.success(), "{ran:?}");
-    let text = fs::read_to_string(&log).unwrap();
+    let text = traced(machine, "trace=open,openat", arguments);
     let root = machine.root().to_str().unwrap();
     let mut opened = BTreeMap::new();
     for line in text.lines().filter(|line| !line.contains("O_DIRECTORY")) {
@@ -43,4 +52,19 @@ fn opened(machine: &Machine, arguments: &[&str]) -> BTreeMap<String, usize> {
         }
     }
     opened
+}
+
+/// What strace logs of these calls while `railhead` looks at the machine.
+fn traced(machine: &Machine, calls: &str, arguments: &[&str]) -> String {
+    let log = machine.path("strace.log");
+    let ran = Command::new("strace")
+        .args(["-f", "-qq", "-y", "-e", calls, "-o"])
+        .arg(&log)
+        .args([env!("CARGO_BIN_EXE_railhead"), "--root"])
+        .arg(machine.root())
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    fs::read_to_string(&log).unwrap()
 }
