@@ -52,6 +52,10 @@ impl Directory {
 
     /// The leases of `pool`.
     fn leases(&self, pool: &PoolRef) -> Result<Vec<Lease>, ClaimError> {
+        // Opening makes the store, which whoever only looks must not.
+        if !self.writes && !self.root.store().exists() {
+            return Ok(Vec::new());
+        }
         let mut leases = Store::open(&self.root)?.read(|txn| match txn.loss()? {
             None => Ok(txn.leases()?),
             Some(loss) => Err(ClaimError::Lost(Box::new(loss))),
@@ -66,10 +70,6 @@ impl Directory {
         pool: &PoolRef,
         range: Option<AddressRange>,
     ) -> Result<usize, ClaimError> {
-        // Opening makes the store, which whoever only looks must not.
-        if !self.writes && !self.root.store().exists() {
-            return Ok(0);
-        }
         let outside = |lease: &&Lease| !range.is_some_and(|range| range.contains(lease.address));
         Ok(self.leases(pool)?.iter().filter(outside).count())
     }

@@ -301,4 +301,5 @@ fn who_only_looks_writes_nothing() {
     let later = Directory { writes: false, ..bed.after(360).claims() };
     assert_eq!(later.release(&pool, Unasked::Gone).unwrap(), Release::Released);
     assert_eq!(file(&bed), noted);
+    assert!(!bed.root.store().exists(), "nor is a store made to ask it for leases");
 }
