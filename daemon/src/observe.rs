@@ -153,7 +153,8 @@ fn processes(host: &Host) -> Result<Vec<Process>, kernel::Error> {
     if host.is_live() { processes::all() } else { Ok(Vec::new()) }
 }
 
-/// The write under way, ours or that of a railhead that was killed in the middle, which is about this PF, or a VF of it.
+/// The write under way, ours or that of a railhead that was killed in the middle, which is about
+/// this PF, or a VF of it.
 fn stuck(function: &Function, stragglers: &[child::Stuck]) -> Option<Stuck> {
     let concerns = |address: PciAddress| {
         address == function.address || function.virtfns.values().any(|vf| *vf == address)
