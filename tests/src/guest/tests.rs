@@ -6,6 +6,8 @@ mod daemon;
 mod demo;
 mod ipam;
 mod lab;
+#[cfg(test)]
+mod named;
 mod sriov;
 
 /// Every test there is. Those of the lab itself come first: when they fail, nothing else means anything.

@@ -136,19 +136,3 @@ fn assert_pf_shows(vf: &Vf, field: &str, value: &Value) {
     let info = vf.info();
     assert_eq!(&info[field], value, "{field} of {info}");
 }
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn the_list_of_tests_is_true() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cni-sriov-tests.md");
-        let text = std::fs::read_to_string(file).expect("the list");
-        let in_the_vm = |name: &&str| name.starts_with("sriov::") && *name != "sriov::";
-        let named: BTreeSet<&str> = text.split('`').filter(in_the_vm).collect();
-        let known: BTreeSet<&str> =
-            super::TESTS.iter().flat_map(|tests| tests.iter()).map(|(name, _)| *name).collect();
-        assert_eq!(named, known);
-    }
-}
