@@ -14,6 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::chain::Chain;
 use crate::host::Host;
 use crate::printable::Printable;
+use crate::reconcile;
+use crate::situation::Situation;
 use crate::view::{Format, Output};
 
 pub mod apply;
@@ -175,6 +177,21 @@ fn complain_of(notices: &[impl std::fmt::Display], problems: &[impl std::fmt::Di
     }
     for problem in problems {
         complain(problem);
+    }
+}
+
+/// Shows what a pass came to.
+fn show_pass(outcome: &reconcile::Outcome, context: &mut Context) -> Outcome {
+    context.out.show(outcome)?;
+    complain_of(&outcome.notices, &outcome.problems);
+    Ok(if outcome.is_success() { Exit::Done } else { Exit::Failed })
+}
+
+/// Tells what a plan does not: what is wrong with what it was made from.
+fn complain_of_sources(situation: &Situation) {
+    complain_of(&situation.notices(), &situation.objects.problems);
+    for damaged in &situation.damaged {
+        complain(damaged);
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
-use super::{Context, Exit, Outcome, complain, complain_of};
+use super::{Context, Outcome, complain, show_pass};
 use crate::apply::{Deadlines, Event, Stop};
 use crate::host::Host;
 use crate::pause;
@@ -57,9 +57,7 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
         }
         Err(error) => return Err(error.into()),
     };
-    context.out.show(&outcome)?;
-    complain_of(&outcome.notices, &outcome.problems);
-    Ok(if outcome.is_success() { Exit::Done } else { Exit::Failed })
+    show_pass(&outcome, context)
 }
 
 /// Refuses to change a machine that is only a captured tree.

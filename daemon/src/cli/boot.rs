@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::apply::progress::Show;
 use super::apply::refuse_captured;
-use super::{Context, Exit, Outcome, complain, complain_of};
+use super::{Context, Exit, Outcome, complain, show_pass};
 use crate::boot::{Limits, boot};
 use crate::pause;
 use crate::report::Timestamp;
@@ -46,7 +46,5 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     let limits = Limits::waiting(Duration::from_secs(args.wait));
     let outcome = boot(&context.host, limits, |event| show.event(event))?;
     drop(lock);
-    context.out.show(&outcome)?;
-    complain_of(&outcome.notices, &outcome.problems);
-    Ok(if outcome.is_success() { Exit::Done } else { Exit::Failed })
+    show_pass(&outcome, context)
 }

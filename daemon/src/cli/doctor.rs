@@ -19,7 +19,6 @@ pub struct Args {}
 pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let examination = Examination { findings: examine(&context.host) };
     context.out.show(&examination)?;
-    let is_error = |level: Level| level == Level::Error;
-    let has_failed = examination.findings.iter().any(|finding| is_error(finding.level));
+    let has_failed = examination.findings.iter().any(|finding| finding.level == Level::Error);
     Ok(if has_failed { Exit::Failed } else { Exit::Done })
 }

@@ -1,6 +1,6 @@
 //! `railhead explain`: why something is as it is.
 
-use super::{Context, Exit, Outcome, complain, complain_of};
+use super::{Context, Exit, Outcome, complain};
 use crate::printable::Printable;
 use crate::situation::{Situation, Written};
 use crate::view::explain::Explained;
@@ -29,7 +29,9 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     let situation = Situation::look(&context.host, &written)?;
     let explained = Explained::of(&situation, &situation.plan(), &args.name);
     if explained.is_empty() {
-        complain_of(&[] as &[&str], &situation.objects.problems);
+        for problem in &situation.objects.problems {
+            complain(problem);
+        }
         let there = Explained::names(&situation);
         let there = if there.is_empty() { "nothing".to_owned() } else { there.join(", ") };
         return Err(format!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::unistd::{User, getuid};
 
 use super::apply::refuse_captured;
-use super::{Context, Exit, Outcome, complain, complain_of};
+use super::{Context, Exit, Outcome, complain, show_pass};
 use crate::host::Host;
 use crate::pause::{self, Pause};
 use crate::report::Timestamp;
@@ -66,11 +66,7 @@ pub fn resume(_args: &ResumeArgs, context: &mut Context) -> Outcome {
                 .line("resumed; no daemon runs, so `railhead apply` repairs what changed")?;
             Ok(Exit::Done)
         }
-        Some(outcome) => {
-            context.out.show(&outcome)?;
-            complain_of(&outcome.notices, &outcome.problems);
-            Ok(if outcome.is_success() { Exit::Done } else { Exit::Failed })
-        }
+        Some(outcome) => show_pass(&outcome, context),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Context, Exit, Outcome, complain, complain_of};
+use super::{Context, Exit, Outcome, complain_of_sources};
 use crate::plan::{Blocked, Plan};
 use crate::situation::{Situation, Written};
 use crate::source::{Files, Objects};
@@ -37,10 +37,7 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     let plan = situation.plan();
     let all_usable = situation.objects.problems.is_empty();
     context.out.show(&Planned { plan: &plan, all_usable })?;
-    complain_of(&situation.notices(), &situation.objects.problems);
-    for damaged in &situation.damaged {
-        complain(damaged);
-    }
+    complain_of_sources(&situation);
     Ok(exit(args, &situation.objects, &plan))
 }
 

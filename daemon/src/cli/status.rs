@@ -2,7 +2,7 @@
 
 use ::ipam::{BootTime, Moment};
 
-use super::{Context, Exit, Outcome, complain, complain_of, ipam};
+use super::{Context, Exit, Outcome, complain, complain_of_sources, ipam};
 use crate::claims::{self, Directory};
 use crate::pause;
 use crate::report::Timestamp;
@@ -42,10 +42,7 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let pause = pause::load(root, Timestamp::now())?;
     let status = Status::of(&situation, &plan, &pools, daemon.as_ref(), pause);
     context.out.show(&status)?;
-    complain_of(&situation.notices(), &situation.objects.problems);
-    for damaged in &situation.damaged {
-        complain(damaged);
-    }
+    complain_of_sources(&situation);
     if let Some(loss) = &pools.addresses.loss {
         complain(loss);
     }

@@ -265,7 +265,9 @@ impl View for Status {
             add(&mut pools, row, &pool.detail);
         }
         let mut pause = Table::new(["PAUSED"]);
-        pause.rows(self.pause.iter().map(|pause| [Cell::new(pause).tone(Tone::Warning)]));
+        if let Some(paused) = &self.pause {
+            pause.row([Cell::new(paused).tone(Tone::Warning)]);
+        }
         vec![node, pause, pfs, policies, pools]
     }
 

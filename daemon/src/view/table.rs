@@ -88,11 +88,6 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Adds rows.
-    pub fn rows<const N: usize>(&mut self, rows: impl IntoIterator<Item = [Cell; N]>) {
-        rows.into_iter().for_each(|cells| self.row(cells));
-    }
-
     /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
