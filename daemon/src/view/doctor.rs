@@ -22,17 +22,14 @@ impl View for Examination {
                 Level::Warning => ("warning", Tone::Warning),
                 Level::Error => ("error", Tone::Bad),
             };
-            let first = [Cell::new(level).tone(tone), Cell::new(finding.check)];
-            table.row(first.into_iter().chain([Cell::new(&finding.what)]));
-            let mut below = |text: String| {
-                table.row([Cell::blank(), Cell::blank(), Cell::new(text)]);
-            };
+            let mut told = vec![finding.what.clone()];
             if !finding.why.is_empty() {
-                below(format!("why:  {}", finding.why));
+                told.push(format!("why:  {}", finding.why));
             }
             for (number, line) in finding.mend.iter().enumerate() {
-                below(format!("{} {line}", if number == 0 { "mend:" } else { "     " }));
+                told.push(format!("{} {line}", if number == 0 { "mend:" } else { "     " }));
             }
+            table.row_with([Cell::new(level).tone(tone), Cell::new(finding.check)], told);
         }
         vec![table]
     }

@@ -66,16 +66,9 @@ impl View for Outcome {
         let mut pfs = Table::new(["PF", "RESULT", "DONE", "DETAIL"]);
         for pf in self.pfs.values() {
             let (result, tone) = result(pf);
-            let mut details = details(pf).into_iter();
-            pfs.row([
-                Cell::new(&pf.label),
-                Cell::new(result).tone(tone),
-                Cell::new(steps(pf.done)),
-                Cell::new(details.next().unwrap_or_default()),
-            ]);
-            for detail in details {
-                pfs.row([Cell::blank(), Cell::blank(), Cell::blank(), Cell::new(detail)]);
-            }
+            let row =
+                [Cell::new(&pf.label), Cell::new(result).tone(tone), Cell::new(steps(pf.done))];
+            pfs.row_with(row, details(pf));
         }
         let mut objects = Table::new(["OBJECT", "NOT IN FORCE BECAUSE"]);
         for (object, why) in &self.objects {

@@ -247,11 +247,11 @@ impl View for Status {
                 Cell::new(pf.policies.join(", ")),
                 state(pf.state),
             ];
-            add(&mut pfs, row, &pf.detail);
+            pfs.row_with(row, &pf.detail);
         }
         let mut policies = Table::new(["POLICY", "STATE", "DETAIL"]);
         for policy in &self.policies {
-            add(&mut policies, [Cell::new(&policy.name), state(policy.state)], &policy.detail);
+            policies.row_with([Cell::new(&policy.name), state(policy.state)], &policy.detail);
         }
         let mut pools = Table::new(["POOL", "BLOCK", "USED", "FREE", "STATE", "DETAIL"]);
         for pool in &self.pools {
@@ -262,7 +262,7 @@ impl View for Status {
                 Cell::maybe_number(pool.free.as_ref()),
                 state(pool.state),
             ];
-            add(&mut pools, row, &pool.detail);
+            pools.row_with(row, &pool.detail);
         }
         let mut pause = Table::new(["PAUSED"]);
         if let Some(paused) = &self.pause {
@@ -273,16 +273,6 @@ impl View for Status {
 
     fn nothing(&self) -> &'static str {
         ""
-    }
-}
-
-/// Adds a row with the first detail, and one with each further detail.
-fn add<const N: usize>(table: &mut Table, row: [Cell; N], details: &[String]) {
-    let mut details = details.iter();
-    let first = Cell::maybe(details.next());
-    table.row(row.into_iter().chain([first]));
-    for detail in details {
-        table.row(std::iter::repeat_with(Cell::blank).take(N).chain([Cell::new(detail)]));
     }
 }
 

@@ -88,6 +88,19 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
+    /// Adds a row that ends with the first detail, and one for each further detail below it.
+    pub fn row_with<const N: usize>(
+        &mut self,
+        cells: [Cell; N],
+        details: impl IntoIterator<Item = impl fmt::Display>,
+    ) {
+        let mut details = details.into_iter();
+        self.row(cells.into_iter().chain([Cell::maybe(details.next())]));
+        for detail in details {
+            self.row(std::iter::repeat_with(Cell::blank).take(N).chain([Cell::new(detail)]));
+        }
+    }
+
     /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
