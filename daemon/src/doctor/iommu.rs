@@ -46,43 +46,80 @@ pub(super) fn examine(machine: &Machine, situation: Option<&Situation>) -> Vec<F
     }]
 }
 
+/// What keeps the kernel's arguments, by the program that changes them.
+enum BootLoader {
+    /// An image-based system.
+    RpmOstree,
+    /// Fedora and its kin.
+    Grubby,
+    /// Pop!_OS.
+    Kernelstub,
+    /// Debian and its kin.
+    UpdateGrub,
+    /// Another one.
+    Unknown,
+}
+
+impl BootLoader {
+    fn of(machine: &Machine) -> Self {
+        if machine.has("run/ostree-booted") && machine.has_program("rpm-ostree") {
+            Self::RpmOstree
+        } else if machine.has_program("grubby") {
+            Self::Grubby
+        } else if machine.has_program("kernelstub") {
+            Self::Kernelstub
+        } else if machine.has_program("update-grub") {
+            Self::UpdateGrub
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
 /// How to add an argument here.
 fn add(machine: &Machine, finding: Finding, argument: &str) -> Finding {
-    let how = format!("sudo grubby --update-kernel=ALL --args=\"{argument} iommu=pt\"");
-    let finding = if machine.has("run/ostree-booted") && machine.has_program("rpm-ostree") {
-        let how = format!(
+    let finding = match BootLoader::of(machine) {
+        BootLoader::RpmOstree => finding.mend(format!(
             "sudo rpm-ostree kargs --append-if-missing={argument} --append-if-missing=iommu=pt"
-        );
-        finding.mend(how)
-    } else if machine.has_program("grubby") {
-        finding.mend(how)
-    } else if machine.has_program("kernelstub") {
-        finding.mend(format!("sudo kernelstub --add-options \"{argument} iommu=pt\""))
-    } else if machine.has_program("update-grub") {
-        finding
+        )),
+        BootLoader::Grubby => {
+            finding.mend(format!("sudo grubby --update-kernel=ALL --args=\"{argument} iommu=pt\""))
+        }
+        BootLoader::Kernelstub => {
+            finding.mend(format!("sudo kernelstub --add-options \"{argument} iommu=pt\""))
+        }
+        BootLoader::UpdateGrub => finding
             .mend(format!(
                 "add {argument} iommu=pt to GRUB_CMDLINE_LINUX in /etc/default/grub, then"
             ))
-            .mend("sudo update-grub")
-    } else {
-        finding.mend(format!("add {argument} iommu=pt to the arguments of the boot loader"))
+            .mend("sudo update-grub"),
+        BootLoader::Unknown => {
+            finding.mend(format!("add {argument} iommu=pt to the arguments of the boot loader"))
+        }
     };
-    finding.mend("reboot when it suits; railhead never does")
+    finding.mend(REBOOT)
 }
 
+/// How to take one away.
 fn remove(machine: &Machine, finding: Finding, argument: &str) -> Finding {
-    let finding = if machine.has("run/ostree-booted") && machine.has_program("rpm-ostree") {
-        finding.mend(format!("sudo rpm-ostree kargs --delete-if-present={argument}"))
-    } else if machine.has_program("grubby") {
-        finding.mend(format!("sudo grubby --update-kernel=ALL --remove-args={argument}"))
-    } else if machine.has_program("kernelstub") {
-        finding.mend(format!("sudo kernelstub --delete-options {argument}"))
-    } else if machine.has_program("update-grub") {
-        finding
+    let finding = match BootLoader::of(machine) {
+        BootLoader::RpmOstree => {
+            finding.mend(format!("sudo rpm-ostree kargs --delete-if-present={argument}"))
+        }
+        BootLoader::Grubby => {
+            finding.mend(format!("sudo grubby --update-kernel=ALL --remove-args={argument}"))
+        }
+        BootLoader::Kernelstub => {
+            finding.mend(format!("sudo kernelstub --delete-options {argument}"))
+        }
+        BootLoader::UpdateGrub => finding
             .mend(format!("remove {argument} from /etc/default/grub, then"))
-            .mend("sudo update-grub")
-    } else {
-        finding.mend(format!("remove {argument} from the arguments of the boot loader"))
+            .mend("sudo update-grub"),
+        BootLoader::Unknown => {
+            finding.mend(format!("remove {argument} from the arguments of the boot loader"))
+        }
     };
-    finding.mend("reboot when it suits; railhead never does")
+    finding.mend(REBOOT)
 }
+
+const REBOOT: &str = "reboot when it suits; railhead never does";
