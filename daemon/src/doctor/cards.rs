@@ -1,5 +1,6 @@
 //! NICs: what their firmware and the machine's let them do.
 
+use conf::PciAddress;
 use conf::desired::Refusal;
 
 use super::{Finding, Machine};
@@ -37,12 +38,12 @@ pub(super) fn examine(
 fn too_few(situation: &Situation) -> Vec<Finding> {
     let refused = situation.desired().pfs.iter().flat_map(|(address, wanted)| {
         wanted.refused.iter().filter_map(move |refusal| match refusal {
-            Refusal::TooManyVfs { wanted, limit, .. } => Some((*address, *wanted, *limit, refusal)),
+            Refusal::TooManyVfs { wanted, .. } => Some((*address, *wanted, refusal)),
             _ => None,
         })
     });
     refused
-        .map(|(address, wanted, _, refusal)| {
+        .map(|(address, wanted, refusal)| {
             let vendor = situation.snapshot.pfs.get(&address).map(|pf| pf.vendor.get());
             let finding = Finding::error(
                 "vf-limit",
@@ -50,9 +51,7 @@ fn too_few(situation: &Situation) -> Vec<Finding> {
                 "nothing on that PF changes until they agree",
             );
             if vendor == Some(MELLANOX) {
-                finding
-                    .mend(format!("sudo mstconfig -d {address} set SRIOV_EN=1 NUM_OF_VFS={wanted}"))
-                    .mend("then a cold boot (mlxconfig takes the same arguments)")
+                set_firmware(finding, address, wanted)
             } else {
                 finding.mend("lower numVfs; some cards have the number in their firmware's set-up")
             }
@@ -74,15 +73,21 @@ fn without_sriov(host: &Host) -> Vec<Finding> {
         })
         .map(|function| {
             let address = function.address;
-            Finding::warning(
+            let finding = Finding::warning(
                 "sriov-firmware",
                 format!("SR-IOV is off in the firmware of {address}"),
                 "it can have no VFs",
-            )
-            .mend(format!("sudo mstconfig -d {address} set SRIOV_EN=1 NUM_OF_VFS=8"))
-            .mend("then a cold boot (mlxconfig takes the same arguments)")
+            );
+            set_firmware(finding, address, 8)
         })
         .collect()
+}
+
+/// How to give an NVIDIA NIC's firmware so many VFs.
+fn set_firmware(finding: Finding, address: PciAddress, vfs: u16) -> Finding {
+    finding
+        .mend(format!("sudo mstconfig -d {address} set SRIOV_EN=1 NUM_OF_VFS={vfs}"))
+        .mend("then a cold boot (mlxconfig takes the same arguments)")
 }
 
 /// A PF for whose VFs the machine's firmware left no memory addresses: lines 7 to 12 of `resource`
