@@ -104,7 +104,7 @@ pub fn examine(host: &Host) -> Vec<Finding> {
     all.extend(rivals::examine(&machine));
     all.extend(plugins::examine(&machine));
     all.extend(files::permissions(host));
-    all.extend(files::clock(&machine));
+    all.extend(files::clock(host));
     all.extend(services::examine(&machine));
     all.extend(findings);
     all

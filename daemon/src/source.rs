@@ -28,6 +28,7 @@ pub use problem::{Notice, Problem};
 pub use replace::{ReplaceError, Replaced, replace};
 
 pub(crate) use file::read_named;
+pub(crate) use last_good::path as last_good_path;
 pub(crate) use yaml::documents;
 
 /// A place that objects come from: a directory ([`Directory`]), or an API server's cache.

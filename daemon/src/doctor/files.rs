@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 use ipam::Store;
 use ipam::store::Standing;
 
-use super::{Finding, Machine};
+use super::Finding;
 use crate::chain::Chain;
 use crate::host::Host;
 use crate::situation::Situation;
+use crate::source::last_good_path;
 
 /// The store, and whether it can be looked into without changing it.
 pub(super) fn store(host: &Host) -> (Vec<Finding>, bool) {
@@ -125,10 +126,9 @@ pub(super) fn permissions(host: &Host) -> Vec<Finding> {
 const AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// Whether the clock has gone back behind what was written.
-pub(super) fn clock(machine: &Machine) -> Option<Finding> {
+pub(super) fn clock(host: &Host) -> Option<Finding> {
     let check = "clock";
-    let written =
-        fs::metadata(machine.path("var/lib/railhead/last-good.json")).ok()?.modified().ok()?;
+    let written = fs::metadata(last_good_path(host.root())).ok()?.modified().ok()?;
     let ahead = written.duration_since(SystemTime::now()).unwrap_or_default();
     Some(if ahead > AHEAD {
         let days = ahead.as_secs() / (24 * 3600);

@@ -127,7 +127,8 @@ fn known_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::E
     }
 }
 
-fn path(root: &Root) -> PathBuf {
+/// Where they are.
+pub(crate) fn path(root: &Root) -> PathBuf {
     root.state().join("last-good.json")
 }
 
