@@ -1,10 +1,11 @@
 //! `railhead ipam`: this node's addresses.
 
+use ::ipam::durable::FileError;
 use ::ipam::{BootTime, Store, StoreError, blocks, cooldown};
-
 use cni::attachment::Record;
 use cni::kernel::netns::Netns;
 use cni::leases;
+use conf::block::NodeBlock;
 
 use super::{Context, Exit, Outcome, complain};
 use crate::chain::Chain;
@@ -67,15 +68,16 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     }
 }
 
-/// Reads what is to agree. An attachment that begins or ends meanwhile may look wrong; asked again,
-/// it does not.
+/// Reads what is to agree, the store in one instant. An attachment that begins or ends meanwhile
+/// may look wrong in the namespaces; asked again, it does not.
 fn compared(host: &Host) -> Result<verify::Facts, Box<dyn std::error::Error>> {
-    let Facts { blocks, leases, .. } = read(host)?;
-    let mut facts = verify::Facts { blocks, leases, ..verify::Facts::default() };
+    let (blocks, _damaged) = read_blocks(host)?;
+    let mut facts = verify::Facts { blocks, ..verify::Facts::default() };
     if let Some(store) = host.store()? {
-        let (records, owners) = store
-            .read(|txn| Ok::<_, StoreError>((txn.attachments::<Record>()?, txn.vf_owners()?)))?;
-        facts.owners = owners;
+        let records;
+        (facts.leases, facts.owners, records) = store.read(|txn| {
+            Ok::<_, StoreError>((txn.leases()?, txn.vf_owners()?, txn.attachments::<Record>()?))
+        })?;
         for (key, record) in records {
             match record {
                 Ok(record) => drop(facts.records.insert(key, record)),
@@ -93,19 +95,24 @@ fn compared(host: &Host) -> Result<verify::Facts, Box<dyn std::error::Error>> {
 
 /// Reads what there is of this node's addresses.
 pub(super) fn read(host: &Host) -> Result<Facts, Box<dyn std::error::Error>> {
-    let root = host.root();
-    let mut facts = Facts { cooldown: cooldown::load(root)?, ..Facts::default() };
-    for (pool, block) in blocks::list(root)? {
-        match block {
-            Ok(block) => facts.blocks.push(block),
-            Err(error) => {
-                facts.damaged.push(Damaged { pool, why: Chain(&error).to_string() });
-            }
-        }
-    }
+    let (blocks, damaged) = read_blocks(host)?;
+    let cooldown = cooldown::load(host.root())?;
+    let mut facts = Facts { blocks, damaged, cooldown, ..Facts::default() };
     if let Some(store) = host.store()? {
         (facts.leases, facts.cooling, facts.loss) =
             store.read(|txn| Ok::<_, StoreError>((txn.leases()?, txn.cooling()?, txn.loss()?)))?;
     }
     Ok(facts)
+}
+
+/// This node's blocks, and those that cannot be read.
+fn read_blocks(host: &Host) -> Result<(Vec<NodeBlock>, Vec<Damaged>), FileError> {
+    let (mut blocks, mut damaged) = (Vec::new(), Vec::new());
+    for (pool, block) in blocks::list(host.root())? {
+        match block {
+            Ok(block) => blocks.push(block),
+            Err(error) => damaged.push(Damaged { pool, why: Chain(&error).to_string() }),
+        }
+    }
+    Ok((blocks, damaged))
 }
