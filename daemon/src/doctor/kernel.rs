@@ -131,7 +131,6 @@ fn vfio(machine: &Machine, situation: Option<&Situation>) -> Finding {
 /// Whether the running kernel has a module, in a file or built in.
 fn has_module(machine: &Machine, name: &str) -> bool {
     let release = machine.release().unwrap_or_default();
-    let spelt = |name: &str| name.replace('-', "_");
     let is_it = |line: &str| {
         let path = line.split(':').next().unwrap_or_default();
         let file = path.rsplit('/').next().unwrap_or_default();
@@ -141,6 +140,11 @@ fn has_module(machine: &Machine, name: &str) -> bool {
         let lists = machine.text(&format!("lib/modules/{release}/{file}"));
         lists.is_some_and(|list| list.lines().any(is_it))
     })
+}
+
+/// A module's name as the kernel spells it, whatever the file's.
+fn spelt(name: &str) -> String {
+    name.replace('-', "_")
 }
 
 /// VF drivers that an administrator keeps from being loaded, as is usual on hosts of virtual
@@ -168,8 +172,7 @@ fn vf_drivers(machine: &Machine, situation: Option<&Situation>) -> Vec<Finding> 
             let is_kept_out = |line: &str| {
                 let mut words = line.split_whitespace();
                 let verb = words.next();
-                let same = words.next().map(|name| name.replace('-', "_"))
-                    == Some(driver.replace('-', "_"));
+                let same = words.next().map(spelt) == Some(spelt(driver));
                 same && matches!(verb, Some("blacklist" | "install"))
             };
             if text.lines().any(is_kept_out) {
