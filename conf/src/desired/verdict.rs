@@ -222,3 +222,11 @@ pub struct PolicyOutcome {
     /// PF names and addresses of its selector that no PF of this node has, though others match.
     pub unmatched: Vec<String>,
 }
+
+impl PolicyOutcome {
+    /// What it names and this host does not have, in words; `None` when there is all of it.
+    pub fn lacking(&self) -> Option<String> {
+        let is_lacking = !self.unmatched.is_empty();
+        is_lacking.then(|| format!("this host has no {}", self.unmatched.join(", ")))
+    }
+}

@@ -106,10 +106,8 @@ impl Pass {
         let policies = self.situation.desired().policies.iter().filter_map(|(name, outcome)| {
             let why = match &outcome.no_match {
                 Some(NoMatch::NoPf { why }) => why.clone(),
-                None if !outcome.unmatched.is_empty() => {
-                    format!("this host has no {}", outcome.unmatched.join(", "))
-                }
-                _ => return None,
+                Some(_) => return None,
+                None => outcome.lacking()?,
             };
             Some((format!("policy {name}"), why))
         });

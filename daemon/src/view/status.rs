@@ -192,9 +192,9 @@ fn policy_status(
         worst = worse(worst, state);
         detail.push(format!("{}: {said}", snapshot.label(*pf)));
     }
-    if !outcome.unmatched.is_empty() {
+    if let Some(lacking) = outcome.lacking() {
         worst = State::Failed;
-        detail.push(format!("this host has no {}", outcome.unmatched.join(", ")));
+        detail.push(lacking);
     }
     status(worst, detail)
 }

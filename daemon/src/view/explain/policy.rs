@@ -100,7 +100,6 @@ fn nowhere(situation: &Situation, name: &str) -> Option<String> {
     let outcome = situation.desired().policies.get(name)?;
     match &outcome.no_match {
         Some(why) => Some(why.to_string()),
-        None if outcome.unmatched.is_empty() => None,
-        None => Some(format!("this host has no {}", outcome.unmatched.join(", "))),
+        None => outcome.lacking(),
     }
 }
