@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Level, not edge: an event only means "look again", and what happens during a pass leads to
-//! another look after it. Nothing is polled; a host on which nothing happens wakes the daemon for
-//! its slow timer alone, and nothing is written while nothing changes.
+//! another look after it. Nothing is polled; a host on which all is in force and nothing happens
+//! wakes the daemon for its slow timer alone, and nothing is written while nothing changes.
 
 use std::sync::Arc;
 
