@@ -19,22 +19,29 @@ pub(super) fn held(
     desired: &Desired,
     ownership: &Ownership,
 ) -> BTreeMap<PciAddress, String> {
-    let unwished = |pf: &desired::Pf| !desired.pfs.contains_key(&pf.address);
-    let mut before = node.clone();
-    before.pfs.retain(unwished);
-    for pf in &mut before.pfs {
-        let names = ownership.get(&pf.address).map_or(&[][..], |entry| &entry.names);
-        pf.altnames.extend(names.iter().cloned());
-    }
+    let unwished = node.pfs.iter().filter(|pf| !desired.pfs.contains_key(&pf.address));
+    let ours: Vec<(&desired::Pf, &[String])> = unwished
+        .filter_map(|pf| Some((pf, ownership.get(&pf.address)?.names.as_slice())))
+        .collect();
+    let before = Node {
+        name: node.name.clone(),
+        labels: node.labels.clone(),
+        pfs: ours.iter().map(|(pf, names)| called(pf, names)).collect(),
+    };
     let wished = desired::fold(policies, &before).pfs;
-    let named = before.pfs.iter().filter_map(|pf| Some((pf, wished.get(&pf.address)?)));
-    named
-        .map(|(pf, wished)| {
-            let policy = wished.policies.first().map_or("", String::as_str);
-            let names = ownership.get(&pf.address).map_or(&[][..], |entry| &entry.names);
-            (pf.address, why(policy, names, pf))
+    ours.into_iter()
+        .filter_map(|(pf, names)| {
+            let policy = wished.get(&pf.address)?.policies.first().map_or("", String::as_str);
+            Some((pf.address, why(policy, names, pf)))
         })
         .collect()
+}
+
+/// `pf`, called `names` as well.
+fn called(pf: &desired::Pf, names: &[String]) -> desired::Pf {
+    let mut pf = pf.clone();
+    pf.altnames.extend_from_slice(names);
+    pf
 }
 
 fn why(policy: &str, names: &[String], pf: &desired::Pf) -> String {
