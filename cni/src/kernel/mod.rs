@@ -26,7 +26,7 @@ pub mod netns;
 pub(crate) mod process;
 pub mod processes;
 pub mod procfs;
-pub(crate) mod readable;
+pub mod readable;
 pub mod route;
 pub mod sysctl;
 pub mod sysfs;

@@ -8,12 +8,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::Errno;
 
 /// Waits until one of `files` has something to read, or its end (`true`), or the deadline has
-/// passed.
-pub(crate) fn wait_readable<const N: usize>(
-    files: [BorrowedFd<'_>; N],
+/// passed. The end of a process is what there is to read of its pidfd.
+pub fn wait_readable<'f>(
+    files: impl IntoIterator<Item = BorrowedFd<'f>>,
     deadline: Instant,
 ) -> Result<bool, Errno> {
-    let mut watched = files.map(|file| PollFd::new(file, PollFlags::POLLIN));
+    let mut watched: Vec<PollFd<'_>> =
+        files.into_iter().map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match poll(&mut watched, timeout(left)) {

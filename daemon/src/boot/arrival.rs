@@ -1,11 +1,11 @@
 //! Waiting for PFs: by events, with a deadline.
 
+use std::os::fd::AsFd;
 use std::time::Instant;
 
+use cni::kernel;
+use cni::kernel::readable::wait_readable;
 use cni::kernel::uevent::Uevents;
-use cni::kernel::{self, Errno};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::os::fd::AsFd;
 
 use super::expected::{Arrived, Expected};
 use super::udev::Udev;
@@ -34,19 +34,7 @@ pub(super) fn wait(
 
 /// Waits for an event of the kernel or of udev; false when the deadline has passed.
 fn is_woken(uevents: &Uevents, udev: &Udev, deadline: Instant) -> Result<bool, kernel::Error> {
-    let mut awaited = vec![PollFd::from_borrowed_fd(uevents.as_fd(), PollFlags::IN)];
-    awaited.extend(udev.changes().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left).unwrap_or_default();
-        match poll(&mut awaited, Some(&timeout)) {
-            Ok(0) => return Ok(false),
-            Ok(_) => return Ok(true),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => {
-                let errno = Errno::from_raw(errno.raw_os_error());
-                return Err(kernel::Error::new("wait for", "device events".to_owned(), errno));
-            }
-        }
-    }
+    let awaited = std::iter::once(uevents.as_fd()).chain(udev.changes());
+    wait_readable(awaited, deadline)
+        .map_err(|errno| kernel::Error::new("wait for", "device events", errno))
 }

@@ -1,10 +1,11 @@
 //! Writes that a railhead which is gone left under way: what they lead to is known only when they
 //! are at their end.
 
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use cni::kernel::Error;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use cni::kernel::readable::wait_readable;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::plan::{Blocked, Plan};
@@ -29,26 +30,14 @@ fn processes(plan: &Plan) -> impl Iterator<Item = u32> {
 
 /// Whether a process ends by `deadline`; one that is gone already has.
 fn has_ended(pid: u32, deadline: Instant) -> Result<bool, Error> {
-    let failed = |error: rustix::io::Errno| {
-        let error = std::io::Error::from(error);
-        Error::new("wait for", format!("the end of process {pid}"), error)
-    };
+    let end = format!("the end of process {pid}");
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(false) };
     let process = match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(process) => process,
         Err(rustix::io::Errno::SRCH) => return Ok(true),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(Error::new("wait for", end, std::io::Error::from(error))),
     };
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left).unwrap_or_default();
-        match poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) => return Ok(false),
-            Ok(_) => return Ok(true),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
+    wait_readable([process.as_fd()], deadline).map_err(|errno| Error::new("wait for", end, errno))
 }
 
 #[cfg(test)]
