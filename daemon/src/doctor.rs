@@ -6,8 +6,8 @@
 //! objects, what is planned for them ------+--> one function per subject --> Finding
 //! ```
 //!
-//! Everything is read from files below the host's root, nothing is started and nothing written, so
-//! a captured machine can be examined as well.
+//! Nothing is started and nothing written, and but for links, which a machine that is alive is asked
+//! for, all is read from files below the host's root: a captured machine can be examined as well.
 
 use serde::Serialize;
 

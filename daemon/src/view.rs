@@ -1,8 +1,11 @@
 //! What people and machines see: each view is a table and a JSON document of the same facts.
 //!
 //! ```text
-//! Snapshot, store, blocks --> discover | attachments | ipam --> Output --> terminal, pipe, file
-//!                             (pure)                            table | json | yaml
+//! Snapshot --------------------> discover ------------------+
+//! Situation, Plan, Outcome ----> plan | status | explain ---+--> Output --> terminal, pipe, file
+//! store, blocks ---------------> attachments | ipam --------+    table | json | yaml
+//! findings --------------------> doctor | findings ---------+
+//!                                (pure)
 //! ```
 
 pub mod attachments;
