@@ -42,7 +42,6 @@ const WELCOME: &[&str] = &[
 const PARAMETERS: &[(&str, &str)] = &[
     // No interface that nobody asked for.
     ("bonding", "max_bonds=0"),
-    ("bonding", "max_bonds=0"),
     ("dummy", "numdummies=0"),
 ];
 
