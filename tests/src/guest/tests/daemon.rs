@@ -47,6 +47,17 @@ fn put_policy(name: &str, pf_names: &str, num_vfs: u16, more: &str) {
     object(&format!("{name}.yaml"), &policy(name, pf_names, num_vfs, more));
 }
 
+/// The PCI address of the first PF.
+const FIRST: &str = "0000:01:00.0";
+
+/// Puts a policy `net` in force that names the first PF by where it is, whatever its name.
+fn put_policy_by_address(num_vfs: u16) {
+    let by_name = policy("net", "NAME", num_vfs, "");
+    let by_address = by_name.replace("pfNames: [NAME]", &format!("rootDevices: [\"{FIRST}\"]"));
+    settings("nodeName: node-a\n");
+    object("net.yaml", &by_address);
+}
+
 /// Takes a policy away.
 fn drop_policy(name: &str) {
     remove_object(&format!("{name}.yaml"));

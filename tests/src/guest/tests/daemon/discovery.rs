@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{assert_in_force, drop_policy, put_policy, undo};
+use super::{FIRST, assert_in_force, drop_policy, put_policy, put_policy_by_address, undo};
 use crate::guest::Test;
 use crate::guest::host::{pf, put, read, write};
 use crate::guest::program::run;
@@ -64,24 +64,6 @@ fn the_node_state() {
     run("ip link set enp1s0 down").ok();
 }
 
-/// A policy that names the PF by where it is.
-fn by_address(num_vfs: u16) {
-    object(
-        "net.yaml",
-        &format!(
-            "apiVersion: sriovnetwork.openshift.io/v1
-kind: SriovNetworkNodePolicy
-metadata: {{name: net}}
-spec:
-  nodeSelector: {{}}
-  resourceName: net
-  numVfs: {num_vfs}
-  nicSelector: {{rootDevices: [\"0000:01:00.0\"]}}
-"
-        ),
-    );
-}
-
 fn rename(from: &str, to: &str) {
     run(&format!("ip link set {from} down")).ok();
     run(&format!("ip link set {from} name {to}")).ok();
@@ -101,7 +83,7 @@ fn a_renamed_pf() {
     railhead("apply").ok();
     assert_in_force();
     run("ip link property del dev lan0 altname enp1s0").ok();
-    by_address(1);
+    put_policy_by_address(1);
     railhead("apply").ok();
     assert_in_force();
     let told = state();
@@ -113,16 +95,15 @@ fn a_renamed_pf() {
 }
 
 fn a_pf_without_its_driver() {
-    settings("nodeName: node-a\n");
-    by_address(1);
+    put_policy_by_address(1);
     let daemon = Daemon::start();
     wait_for("the VF", || (pf(0).num_vfs() == 1).then_some(()));
-    write("/sys/bus/pci/drivers/igb/unbind", "0000:01:00.0");
+    write("/sys/bus/pci/drivers/igb/unbind", FIRST);
     wait_for("the daemon to tell", || {
         let told = fs::read_to_string(STATE).unwrap_or_default();
         (told.contains("no driver is bound to the PF") && told.contains("\"Failed\"")).then_some(())
     });
-    write("/sys/bus/pci/drivers/igb/bind", "0000:01:00.0");
+    write("/sys/bus/pci/drivers/igb/bind", FIRST);
     wait_for("the VF to come back", || (pf(0).num_vfs() == 1).then_some(()));
     wait_for("the daemon to be content", || {
         (railhead("plan --exit-code").status == 0).then_some(())

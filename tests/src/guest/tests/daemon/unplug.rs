@@ -2,33 +2,18 @@
 
 use std::path::Path;
 
-use super::{first_pass, put_policy};
+use super::{FIRST, first_pass, put_policy, put_policy_by_address};
 use crate::guest::Test;
 use crate::guest::host::{pf, pfs, write};
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
-use crate::guest::railhead::{Daemon, object, railhead, settings};
+use crate::guest::railhead::{Daemon, railhead, settings};
 use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
     ("daemon::unplug::a_card_goes_with_the_vf_of_a_pod_and_comes_back", a_card_goes),
     ("daemon::unplug::a_card_goes_in_the_middle_of_an_apply", a_card_goes_in_the_middle),
 ];
-
-const FIRST: &str = "0000:01:00.0";
-
-fn by_address(num_vfs: u16) {
-    object(
-        "net.yaml",
-        &format!(
-            "apiVersion: sriovnetwork.openshift.io/v1
-kind: SriovNetworkNodePolicy
-metadata: {{name: net}}
-spec: {{nodeSelector: {{}}, resourceName: net, numVfs: {num_vfs}, nicSelector: {{rootDevices: [\"{FIRST}\"]}}}}
-"
-        ),
-    );
-}
 
 fn unplug() {
     write(&format!("/sys/bus/pci/devices/{FIRST}/remove"), "1");
@@ -64,7 +49,7 @@ fn the_daemon_is_content(num_vfs: u16) {
 fn a_card_goes() {
     settings("nodeName: node-a\n");
     let mut daemon = Daemon::start();
-    by_address(1);
+    put_policy_by_address(1);
     put_policy("other", "enp2s0", 1, "");
     the_daemon_is_content(1);
     let pod = Pod::new("pod");
@@ -91,7 +76,7 @@ fn a_card_goes_in_the_middle() {
     settings("nodeName: node-a\n");
     let mut daemon = Daemon::start();
     first_pass();
-    by_address(2);
+    put_policy_by_address(2);
     wait_for("the daemon to be at it", || {
         (pf(0).attribute("sriov_drivers_autoprobe") == "0").then_some(())
     });
