@@ -49,6 +49,14 @@ spec:
     )
 }
 
+/// Waits until there is nothing to do: the daemon has brought the host to what is wished.
+#[track_caller]
+pub fn wait_until_in_force() {
+    wait_for("all that is wished to be in force", || {
+        (railhead("plan --exit-code").status == 0).then_some(())
+    });
+}
+
 /// A running `railhead daemon`. Dropped: killed, as by a crash.
 #[derive(Debug)]
 pub struct Daemon {

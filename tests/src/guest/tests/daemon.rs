@@ -6,7 +6,9 @@
 use crate::guest::Test;
 use crate::guest::host::{Pf, Vf, link};
 use crate::guest::program::Output;
-use crate::guest::railhead::{object, policy, railhead, remove_object, settings};
+use crate::guest::railhead::{
+    object, policy, railhead, remove_object, settings, wait_until_in_force,
+};
 use crate::guest::wait::wait_for;
 
 mod boot;
@@ -72,17 +74,17 @@ fn undo(name: &str) {
 /// Takes a policy away under a running daemon, and waits until that has undone it.
 fn drop_and_wait(name: &str) {
     drop_policy(name);
-    wait_for("the daemon to undo it all", || {
-        (railhead("plan --exit-code").status == 0).then_some(())
-    });
+    wait_until_in_force();
 }
 
 /// Waits until the daemon that runs has made a pass.
 fn first_pass() {
-    wait_for("the first pass", || {
-        let status = railhead("status -o json").json();
-        (status["daemon"]["passes"].as_u64()? > 0).then_some(())
-    });
+    wait_for("the first pass", || passes().filter(|passes| *passes > 0));
+}
+
+/// How many passes the daemon that runs has made.
+fn passes() -> Option<u64> {
+    railhead("status -o json").json()["daemon"]["passes"].as_u64()
 }
 
 /// That there is nothing to do.

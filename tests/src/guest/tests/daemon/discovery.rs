@@ -8,7 +8,7 @@ use super::{FIRST, assert_in_force, drop_policy, put_policy, put_policy_by_addre
 use crate::guest::Test;
 use crate::guest::host::{pf, put, read, write};
 use crate::guest::program::run;
-use crate::guest::railhead::{Daemon, object, railhead, settings};
+use crate::guest::railhead::{Daemon, object, railhead, settings, wait_until_in_force};
 use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
@@ -105,9 +105,7 @@ fn a_pf_without_its_driver() {
     });
     write("/sys/bus/pci/drivers/igb/bind", FIRST);
     wait_for("the VF to come back", || (pf(0).num_vfs() == 1).then_some(()));
-    wait_for("the daemon to be content", || {
-        (railhead("plan --exit-code").status == 0).then_some(())
-    });
+    wait_until_in_force();
     super::drop_and_wait("net");
     daemon.stop().ok();
     // As udev does.

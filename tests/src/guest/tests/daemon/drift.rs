@@ -8,7 +8,7 @@ use crate::guest::cni::Call;
 use crate::guest::host::{Pf, pf};
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
-use crate::guest::railhead::{Daemon, railhead};
+use crate::guest::railhead::{Daemon, railhead, wait_until_in_force};
 use crate::guest::vf_state::{VfState, assert_unchanged};
 use crate::guest::wait::wait_for;
 
@@ -81,9 +81,7 @@ fn a_container_that_died() {
     put_policy("net", "enp1s0", 1, "");
     let pf = pf(0);
     vfs_are_there(&pf, 1);
-    wait_for("the daemon to come to rest", || {
-        (railhead("plan --exit-code").status == 0).then_some(())
-    });
+    wait_until_in_force();
     let vf = pf.vfs().remove(0);
     vf.wait_for_netdev();
     // It is told only where it differs from the one in use.

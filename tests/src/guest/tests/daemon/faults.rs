@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use super::{assert_in_force, drivers, drop_and_wait, drop_policy, first_pass, put_policy, undo};
+use super::{
+    assert_in_force, drivers, drop_and_wait, drop_policy, first_pass, passes, put_policy, undo,
+};
 use crate::guest::Test;
 use crate::guest::host::{Pf, pf, put, read};
 use crate::guest::program::{Program, Running, run};
@@ -88,9 +90,8 @@ fn what_failed_is_tried_again() {
     let first = pf(0);
     let strace = tamper_with(&daemon, &sriov_numvfs(&first), "error=EBUSY");
     put_policy("net", "enp1s0", 1, "");
-    let passes = || railhead("status -o json").json()["daemon"]["passes"].as_u64().unwrap_or(0);
-    let before = passes();
-    wait_for("three passes more", || (passes() >= before + 3).then_some(()));
+    let before = passes().expect("a daemon");
+    wait_for("three passes more", || passes().filter(|now| *now >= before + 3));
     assert_eq!(first.num_vfs(), 0);
     strace.signal("INT");
     strace.finish(Duration::from_secs(60));

@@ -1,6 +1,6 @@
 //! An administrator works on the NICs, and railhead leaves them alone.
 
-use super::{drivers, drop_and_wait, put_policy};
+use super::{drivers, drop_and_wait, first_pass, passes, put_policy};
 use crate::guest::Test;
 use crate::guest::host::{Pf, pf, put};
 use crate::guest::railhead::{Daemon, policy, railhead};
@@ -13,7 +13,6 @@ const PAUSED: &str = "/var/lib/railhead/pause.json";
 
 /// Takes the driver of VF 0 away and waits until the daemon has looked.
 fn drift(pf: &Pf) {
-    let passes = || railhead("status -o json").json()["daemon"]["passes"].as_u64();
     let before = passes().expect("a daemon");
     pf.vfs()[0].unbind();
     wait_for("the daemon to look", || passes().filter(|now| *now > before));
@@ -40,9 +39,7 @@ fn drift_stays_until_the_pause_ends() {
     // Killed, and started again: the first pass of the new one leaves the VF alone too.
     drop(daemon);
     let daemon = Daemon::start();
-    wait_for("the first pass", || {
-        railhead("status -o json").json()["daemon"]["passes"].as_u64().filter(|passes| *passes > 0)
-    });
+    first_pass();
     assert_eq!(drivers(&pf), [""]);
 
     railhead("resume").ok();

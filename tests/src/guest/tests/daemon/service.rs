@@ -7,7 +7,7 @@ use super::{drop_and_wait, put_policy};
 use crate::guest::Test;
 use crate::guest::host::{pf, put};
 use crate::guest::program::{Program, run};
-use crate::guest::railhead::{Daemon, policy, railhead};
+use crate::guest::railhead::{Daemon, policy, railhead, wait_until_in_force};
 use crate::guest::trace::Trace;
 use crate::guest::wait::wait_for;
 
@@ -70,7 +70,7 @@ fn a_restart_disturbs_nothing() {
 fn idle_it_does_nothing() {
     put_policy("net", "enp1s0", 2, "");
     let daemon = Daemon::start();
-    wait_for("the VFs", || (railhead("plan --exit-code").status == 0).then_some(()));
+    wait_until_in_force();
     // The daemon looks once more after its own work; its helper threads end after ten seconds.
     sleep(Duration::from_secs(12));
     let trace = Trace::new("idle");

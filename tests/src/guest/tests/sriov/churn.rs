@@ -12,7 +12,9 @@ use crate::guest::cni::Call;
 use crate::guest::host::{Vf, pf, read};
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
-use crate::guest::railhead::{Daemon, object, policy, railhead, remove_object, settings};
+use crate::guest::railhead::{
+    Daemon, object, policy, railhead, remove_object, settings, wait_until_in_force,
+};
 use crate::guest::transcript::{log, silently};
 use crate::guest::vf_state::{VfState, assert_unchanged};
 use crate::guest::wait::wait_for;
@@ -30,7 +32,7 @@ fn seven_vfs_from_pod_to_pod() {
     object("net.yaml", &policy("net", "enp1s0", 7, ""));
     let daemon = Daemon::start();
     wait_for("seven VFs", || (pf(0).num_vfs() == 7).then_some(()));
-    wait_for("the daemon to be done", || (railhead("plan --exit-code").status == 0).then_some(()));
+    wait_until_in_force();
     let vfs = pf(0).vfs();
     let before: Vec<VfState> = vfs.iter().map(VfState::of).collect();
     let mut took = churn(&vfs, 0..7, ROUNDS[0]);
@@ -61,7 +63,7 @@ fn seven_vfs_from_pod_to_pod() {
     });
     assert_forgotten();
     remove_object("net.yaml");
-    wait_for("the daemon to undo it", || (railhead("plan --exit-code").status == 0).then_some(()));
+    wait_until_in_force();
     run("ip link set enp1s0 down").ok();
     daemon.stop().ok();
     tell(took);
