@@ -4,6 +4,7 @@
 //! that compared railhead with itself would prove nothing.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde_json::Value;
@@ -186,6 +187,15 @@ pub fn put(path: &str, text: &str) {
     let parent = Path::new(path).parent().expect("an absolute path");
     fs::create_dir_all(parent).unwrap_or_else(|error| panic!("make {}: {error}", parent.display()));
     fs::write(path, text).unwrap_or_else(|error| panic!("write {path}: {error}"));
+}
+
+/// Panics when what was to be removed is there still: only that there was nothing is as good as removed.
+#[track_caller]
+pub(super) fn remove_if_there(removed: std::io::Result<()>, path: &str) {
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => panic!("remove {path}: {error}"),
+        _ => {}
+    }
 }
 
 /// The last part of where a symbolic link points to.

@@ -9,6 +9,10 @@
 
 use std::fs;
 
+use super::host::{read, remove_if_there};
+use super::program::{Program, Running};
+use super::wait::wait_for;
+
 /// A run of strace.
 #[derive(Debug)]
 pub struct Trace {
@@ -23,7 +27,7 @@ impl Trace {
     pub fn new(name: &str) -> Self {
         let log = format!("/tmp/trace-{name}");
         // A log of an earlier run would be read as this one's.
-        drop(fs::remove_file(&log));
+        remove_if_there(fs::remove_file(&log), &log);
         Self { log, options: Vec::new(), filtered: true }
     }
 
@@ -63,9 +67,15 @@ impl Trace {
         self
     }
 
-    /// The command that looks at a process that runs already, until it gets SIGINT.
-    pub fn attach(&self, process: u32) -> String {
-        format!("strace -f -qq -o {} {} -p {process}", self.log, self.options.join(" "))
+    /// Looks at a process that runs already, from now on until strace gets SIGINT.
+    #[track_caller]
+    pub fn attach(&self, process: u32) -> Running {
+        let (log, options) = (&self.log, self.options.join(" "));
+        let strace =
+            Program::new(&format!("strace -f -qq -o {log} {options} -p {process}")).start();
+        let status = format!("/proc/{process}/status");
+        wait_for("strace to be there", || (!read(&status).contains("TracerPid:\t0")).then_some(()));
+        strace
     }
 
     /// The command to run a program under.
@@ -81,6 +91,16 @@ impl Trace {
         text.lines()
             .map(|line| line.trim_start_matches(|c: char| c.is_ascii_digit()).trim().to_owned())
             .collect()
+    }
+
+    /// The lines that change the kernel, when `write` and `sendto` are looked at and descriptors are named: what is
+    /// written to sysfs, and requests that change a link.
+    pub fn changes(&self) -> Vec<String> {
+        // RTM_SETLINK and RTM_NEWLINK; without the module netlink_diag strace has no names for them.
+        let kinds = ["RTM_SETLINK", "RTM_NEWLINK", "nlmsg_type=0x13", "nlmsg_type=0x10"];
+        let is_change =
+            |line: &String| line.contains("</sys/") || kinds.iter().any(|kind| line.contains(kind));
+        self.lines().into_iter().filter(is_change).collect()
     }
 
     /// The lines of one call.

@@ -125,11 +125,7 @@ impl Bed {
 
     /// When the daemon changed sysfs or a link, since the epoch.
     fn repairs(&self) -> impl Iterator<Item = Duration> {
-        let sets = ["RTM_SETLINK", "RTM_NEWLINK", "nlmsg_type=0x13", "nlmsg_type=0x10"];
-        let is_repair = move |line: &String| {
-            line.contains("</sys/") || sets.iter().any(|set| line.contains(set))
-        };
-        self.trace.lines().into_iter().filter(is_repair).filter_map(|line| {
+        self.trace.changes().into_iter().filter_map(|line| {
             let time: f64 = line.split_whitespace().next()?.parse().ok()?;
             Some(Duration::from_secs_f64(time))
         })

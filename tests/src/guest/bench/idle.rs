@@ -6,7 +6,6 @@ use super::Figure;
 use super::calls::{forks, writes};
 use super::vfs::seven;
 use crate::guest::host::{pf, read};
-use crate::guest::program::Program;
 use crate::guest::railhead::{Daemon, object, railhead, remove_object};
 use crate::guest::trace::Trace;
 use crate::guest::wait::wait_for;
@@ -24,7 +23,7 @@ pub(super) fn measure() -> Vec<Figure> {
     std::thread::sleep(SETTLING);
 
     let trace = Trace::new("idle").naming_descriptors();
-    let strace = Program::new(&trace.attach(daemon.pid())).start();
+    let strace = trace.attach(daemon.pid());
     std::thread::sleep(MINUTE);
     let memory = resident(daemon.pid());
     strace.signal("INT");

@@ -8,8 +8,9 @@ use super::{
 };
 use crate::guest::Test;
 use crate::guest::host::{Pf, pf, put, read};
-use crate::guest::program::{Program, Running, run};
+use crate::guest::program::{Program, run};
 use crate::guest::railhead::{Daemon, OBJECTS, railhead};
+use crate::guest::trace::Trace;
 use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
@@ -29,18 +30,8 @@ fn sriov_numvfs(pf: &Pf) -> String {
 }
 
 /// strace that answers each write to `path` in the kernel's stead, or before it: `error=ENOMEM`, `delay_enter=1000`.
-fn tampering(path: &str, how: &str) -> String {
-    format!("strace -f -qq -o /tmp/tampering -P {path} -e trace=write -e inject=write:{how}")
-}
-
-/// The same for a daemon that runs already.
-fn tamper_with(daemon: &Daemon, path: &str, how: &str) -> Running {
-    let strace = Program::new(&format!("{} -p {}", tampering(path, how), daemon.pid())).start();
-    wait_for("strace to be there", || {
-        let status = read(&format!("/proc/{}/status", daemon.pid()));
-        (!status.contains("TracerPid:\t0")).then_some(())
-    });
-    strace
+fn tampering(path: &str, how: &str) -> Trace {
+    Trace::new("tampering").at(path).only("write").inject(&format!("write:{how}"))
 }
 
 /// Each error number is in the outcome, with what it means here, and the other PF gets what it should.
@@ -54,7 +45,7 @@ fn a_refused_write_is_told() {
     put_policy("net", "enp1s0, enp2s0", 1, "");
     for (errno, words) in errors {
         let strace = tampering(&sriov_numvfs(&first), &format!("error={errno}"));
-        let refused = Program::new("railhead apply").under(&strace).run().failed_with(1);
+        let refused = Program::new("railhead apply").under(&strace.command()).run().failed_with(1);
         assert!(refused.stdout.contains(words), "{refused}");
         assert!(refused.stdout.contains("sriov_numvfs of 0000:01:00.0 to 1"), "{refused}");
         assert_eq!((first.num_vfs(), second.num_vfs()), (0, 1), "{errno}");
@@ -73,7 +64,7 @@ fn a_vf_that_fails() {
     put_policy("net", "enp1s0#0-0", 2, "  mtu: 4000\n");
     put_policy("vms", "enp1s0#1-1", 2, "  deviceType: vfio-pci\n");
     let strace = tampering("/sys/bus/pci/drivers/vfio-pci/bind", "error=ENODEV");
-    let refused = Program::new("railhead apply").under(&strace).run().failed_with(1);
+    let refused = Program::new("railhead apply").under(&strace.command()).run().failed_with(1);
     let says = "VF 1: bind to vfio-pci: bind 0000:01:10.2 to vfio-pci: No such device (the driver does not know";
     assert!(refused.stdout.contains(says), "{refused}");
     assert_eq!(drivers(&pf(0)), ["igbvf", ""]);
@@ -88,7 +79,7 @@ fn what_failed_is_tried_again() {
     let daemon = Daemon::start();
     first_pass();
     let first = pf(0);
-    let strace = tamper_with(&daemon, &sriov_numvfs(&first), "error=EBUSY");
+    let strace = tampering(&sriov_numvfs(&first), "error=EBUSY").attach(daemon.pid());
     put_policy("net", "enp1s0", 1, "");
     let before = passes().expect("a daemon");
     wait_for("three passes more", || passes().filter(|now| *now >= before + 3));
@@ -106,7 +97,7 @@ fn a_driver_that_hangs() {
     let daemon = Daemon::start();
     first_pass();
     let (first, second) = (pf(0), pf(1));
-    let strace = tamper_with(&daemon, &sriov_numvfs(&first), "delay_enter=15000000");
+    let strace = tampering(&sriov_numvfs(&first), "delay_enter=15000000").attach(daemon.pid());
     put_policy("net", "enp1s0, enp2s0", 1, "");
     wait_for("the other PF", || (second.num_vfs() == 1).then_some(()));
     wait_for("the daemon's child", || writer().is_some().then_some(()));

@@ -109,12 +109,7 @@ fn numbers_of_vfs() {
 fn changes() -> Vec<String> {
     let trace = Trace::new("changes").only("write,sendto").naming_descriptors();
     run(&format!("{} railhead apply", trace.command())).ok();
-    // RTM_SETLINK and RTM_NEWLINK; without the module netlink_diag strace has no names for them.
-    let kinds = ["RTM_SETLINK", "RTM_NEWLINK", "nlmsg_type=0x13", "nlmsg_type=0x10"];
-    let is_link = |line: &str| kinds.iter().any(|kind| line.contains(kind));
-    let is_change =
-        |line: &String| line.contains("</sys/") || (line.starts_with("sendto(") && is_link(line));
-    trace.lines().into_iter().filter(is_change).collect()
+    trace.changes()
 }
 
 /// Driver, MTU and group of the last VF of three: whatever is written names it and no other.
@@ -168,9 +163,11 @@ fn one_vf_changes() {
 /// Every write to `drivers_probe` is held up: with one after the other there would never be three at once.
 fn side_by_side() {
     put_policy("net", "enp1s0", 3, "");
-    let strace = "strace -f -qq -o /tmp/slow -P /sys/bus/pci/drivers_probe -e trace=write \
-                  -e inject=write:delay_enter=3000000";
-    let apply = Program::new("railhead apply").under(strace).start();
+    let slow = Trace::new("slow")
+        .at("/sys/bus/pci/drivers_probe")
+        .only("write")
+        .inject("write:delay_enter=3000000");
+    let apply = Program::new("railhead apply").under(&slow.command()).start();
     wait_for("three writers at once", || {
         let processes = run("ps -o args").stdout;
         let writers = processes
@@ -301,12 +298,7 @@ fn externally_managed() {
         let daemon = Daemon::start_under(&trace.command());
         first_pass();
         daemon.stop().ok();
-        let lines = trace.lines();
-        let writes: Vec<&String> = lines
-            .iter()
-            .filter(|line| line.contains("</sys/") || line.contains("RTM_SETLINK"))
-            .collect();
-        assert_eq!(writes, Vec::<&String>::new());
+        assert_eq!(trace.changes(), Vec::<String>::new());
     }
     // To be allowed to is not to have made them: they were there before.
     put_policy("net", "enp1s0", 3, "");

@@ -6,10 +6,9 @@ use std::time::Duration;
 use super::{drop_and_wait, put_policy};
 use crate::guest::Test;
 use crate::guest::host::{pf, put};
-use crate::guest::program::{Program, run};
+use crate::guest::program::run;
 use crate::guest::railhead::{Daemon, policy, railhead, wait_until_in_force};
 use crate::guest::trace::Trace;
-use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
     ("daemon::service::apply_goes_through_the_daemon", apply_goes_through_the_daemon),
@@ -74,11 +73,7 @@ fn idle_it_does_nothing() {
     // The daemon looks once more after its own work; its helper threads end after ten seconds.
     sleep(Duration::from_secs(12));
     let trace = Trace::new("idle");
-    let strace = Program::new(&trace.attach(daemon.pid())).start();
-    wait_for("strace to be there", || {
-        let status = crate::guest::host::read(&format!("/proc/{}/status", daemon.pid()));
-        (!status.contains("TracerPid:\t0")).then_some(())
-    });
+    let strace = trace.attach(daemon.pid());
     sleep(Duration::from_secs(8));
     strace.signal("INT");
     strace.finish(Duration::from_secs(10));
