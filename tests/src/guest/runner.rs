@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fs;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -54,13 +55,16 @@ fn run_one(name: &'static str, test: fn(), pristine: &Machine) -> bool {
     tell(&Event::Started { name: name.to_owned() });
     let outcome = attempt(name, test);
     let hung = matches!(outcome, Outcome::Hung);
-    let leftovers = leftovers(pristine);
+    let mut leftovers = leftovers(pristine);
+    if !matches!(outcome, Outcome::Passed) || !leftovers.is_empty() {
+        exhibit();
+    }
+    leftovers.extend(remove_state());
     match outcome {
         Outcome::Passed if leftovers.is_empty() => {
             tell(&Event::Passed);
         }
         outcome => {
-            exhibit();
             let message = outcome.failure().into_iter().chain(leftovers.clone());
             tell(&Event::Failed { message: message.collect::<Vec<_>>().join("\n") });
         }
@@ -71,11 +75,19 @@ fn run_one(name: &'static str, test: fn(), pristine: &Machine) -> bool {
         tell(&Event::Unusable { message: format!("{name} {what}") });
         return false;
     }
-    for directory in STATE {
-        // Most tests make only some of them.
-        drop(fs::remove_dir_all(directory));
-    }
     true
+}
+
+/// Removes what railhead keeps, and says what cannot be: a file system that is mounted on it still, for one.
+fn remove_state() -> Vec<String> {
+    let remove = |directory: &&str| match fs::remove_dir_all(directory) {
+        // Most tests make only some of them.
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Some(format!("left behind: {directory} cannot be removed: {error}"))
+        }
+        _ => None,
+    };
+    STATE.iter().filter_map(remove).collect()
 }
 
 /// How a test ended.
