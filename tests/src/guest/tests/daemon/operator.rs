@@ -1,12 +1,11 @@
 //! The SR-IOV Network Operator: railhead keeps out of its way, and takes over what it left.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use super::{assert_in_force, drivers, drop_policy, mtu, put_policy, undo};
 use crate::guest::Test;
 use crate::guest::host::{Pf, pf, put, read};
-use crate::guest::program::{Program, Running, run};
+use crate::guest::program::{Program, run};
 use crate::guest::railhead::{Daemon, railhead};
 use crate::guest::wait::wait_for;
 
@@ -95,26 +94,18 @@ fn files_that_are_cut_off() {
     clean_up();
 }
 
-/// A program under that name, and one that only speaks of it.
-fn impostor(binary: &str, arguments: &str) -> Running {
-    let directory = "/tmp/operator";
-    fs::create_dir_all(directory).expect("make a directory");
-    let path = format!("{directory}/{binary}");
-    fs::copy("/bin/busybox", &path).expect("copy a program");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("make it a program");
-    Program::new(&format!("{path} {arguments}")).start()
-}
-
 fn that_still_runs() {
-    let named = impostor("busybox", "tail -f /dev/null --sriov-network-config-daemon");
+    fs::create_dir_all("/tmp/operator").expect("make a directory");
+    let binary = "/tmp/operator/sriov-network-config-daemon";
+    fs::copy("/bin/busybox", binary).expect("copy a program");
+    let mut reader = Program::new(&format!("tail -f /dev/null -c 0 {binary}")).start();
     put_policy("net", "enp1s0", 1, "");
     let plan = railhead("plan").ok();
     assert!(plan.stdout.contains("create 1 VF"), "an argument is no daemon: {plan}");
-    drop(named);
+    assert!(reader.is_alive());
+    drop(reader);
 
     // As busybox does: the first argument is the applet, when the program's name is none.
-    let binary = "/tmp/operator/sriov-network-config-daemon";
-    fs::copy("/bin/busybox", binary).expect("copy a program");
     let operator =
         Program::new("bash -c").arg(format!("exec -a tail {binary} -f /dev/null")).start();
     wait_for("the other operator", || {
