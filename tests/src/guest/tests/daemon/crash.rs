@@ -68,6 +68,8 @@ const ROUNDS: u64 = 100;
 fn a_hundred_kills() {
     let pf = pf(0);
     let mut random: u64 = 0x5eed;
+    let directories = ["/run/railhead/journal", "/var/lib/railhead/objects", "/var/lib/railhead"];
+    let mut seen = directories.map(|directory| (directory, 0));
     for round in 0..ROUNDS {
         // Knuth's MMIX; the high bits are the good ones.
         random =
@@ -82,9 +84,8 @@ fn a_hundred_kills() {
             &format!("  mtu: {}\n  deviceType: {kind}\n", 1600 + round),
         );
         killed_after(40 + dice % 500);
-        for directory in ["/run/railhead/journal", "/var/lib/railhead/objects", "/var/lib/railhead"]
-        {
-            assert_all_json(Path::new(directory), round);
+        for (directory, seen) in &mut seen {
+            *seen += assert_all_json(Path::new(directory), round);
         }
         if round % 25 == 24 {
             railhead("apply").ok();
@@ -92,13 +93,16 @@ fn a_hundred_kills() {
             assert_eq!(pf.num_vfs(), count, "round {round}");
         }
     }
+    // A directory need not be there after an early kill, but after most it is.
+    assert!(seen.iter().all(|(_, files)| *files > ROUNDS / 2), "{seen:?}");
     undo("net");
     assert_eq!((pf.num_vfs(), mtu("enp1s0"), is_up("enp1s0")), (0, 1500, false));
     assert_eq!(pf.attribute("sriov_drivers_autoprobe"), "1");
 }
 
-/// Whatever the kill left: no file is half written, and none was set aside as damaged.
-fn assert_all_json(directory: &Path, round: u64) {
+/// Whatever the kill left: no file is half written, and none was set aside as damaged. Gives how many files there are.
+fn assert_all_json(directory: &Path, round: u64) -> u64 {
+    let mut files = 0;
     for file in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = file.path();
         let name = file.file_name().to_string_lossy().into_owned();
@@ -108,8 +112,10 @@ fn assert_all_json(directory: &Path, round: u64) {
             let bytes = fs::read(&path).expect("read a state file");
             let parsed = serde_json::from_slice::<serde_json::Value>(&bytes);
             assert!(parsed.is_ok(), "round {round}: {}: {parsed:?}", path.display());
+            files += 1;
         }
     }
+    files
 }
 
 /// Objects that change, and go, while the daemon works on what they were before.

@@ -113,7 +113,7 @@ fn mac_precedence(bed: &Bed) {
     }
 }
 
-/// On the host it is up, has the name that it is to have in the pod, and an address.
+/// On the host it is up, has a flag set and the name that it is to have in the pod.
 fn a_vf_that_the_host_used(bed: &Bed) {
     let vf = &bed.vfs[0];
     let netdev = vf.wait_for_netdev();

@@ -150,7 +150,7 @@ fn device_information_is_written_once(bed: &Bed) {
     Call::add("sriov", "c1", &pod, &config).run().ok();
     Call::del("sriov", "c1", &pod, &config).run().ok();
     assert_eq!(crate::guest::host::read(path), "theirs");
-    drop(std::fs::remove_dir_all("/var/run/k8s.cni.cncf.io"));
+    std::fs::remove_dir_all("/var/run/k8s.cni.cncf.io").expect("remove device information");
 }
 
 /// The reference runtime: a list, capabilities, the result that it kept; and a DEL that is not given a namespace.
@@ -184,7 +184,7 @@ fn cnitool_calls_every_verb() {
     cnitool("del", &json!({}));
     assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
     assert_forgotten();
-    drop(std::fs::remove_dir_all("/root/lists"));
+    std::fs::remove_dir_all("/root/lists").expect("remove the list");
 }
 
 const LIST: &str = r#"{
