@@ -33,8 +33,9 @@ fn plug() {
 
 fn the_daemon_tells_it_is_gone() {
     wait_for("the daemon to tell", || {
-        let status = railhead("status").stdout;
-        (status.contains("policy net") || status.contains(FIRST)).then_some(())?;
+        let status = railhead("status -o json").json();
+        let net = status["policies"].as_array()?.iter().find(|policy| policy["name"] == "net")?;
+        (net["state"] == "failed").then_some(())?;
         let journal = format!("/run/railhead/journal/{FIRST}.json");
         (!Path::new(&journal).exists()).then_some(())
     });
