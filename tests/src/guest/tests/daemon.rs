@@ -4,8 +4,8 @@
 //! whole machine after every test.
 
 use crate::guest::Test;
-use crate::guest::host::{Pf, Vf, link};
-use crate::guest::program::Output;
+use crate::guest::host::{Pf, Vf, link, read};
+use crate::guest::program::{Output, run};
 use crate::guest::railhead::{
     object, policy, railhead, remove_object, settings, wait_until_in_force,
 };
@@ -92,6 +92,31 @@ fn passes() -> Option<u64> {
 fn assert_in_force() {
     let plan: Output = railhead("plan --exit-code").ok();
     assert!(plan.stdout.contains("Nothing to do"), "{plan}");
+}
+
+/// A kernel module that is neither loaded nor to be found. Dropped: it can be loaded again.
+struct MissingModule {
+    file: String,
+}
+
+impl MissingModule {
+    /// Unloads the module whose file is `NAME.ko`, and hides the file.
+    #[track_caller]
+    fn new(name: &str) -> Self {
+        let release = read("/proc/sys/kernel/osrelease");
+        let found = run(&format!("find /lib/modules/{release} -name {name}.ko")).ok().stdout;
+        let file = found.trim().to_owned();
+        run(&format!("rmmod {}", name.replace('-', "_"))).ok();
+        run(&format!("mv {file} {file}.away")).ok();
+        Self { file }
+    }
+}
+
+impl Drop for MissingModule {
+    fn drop(&mut self) {
+        // Without a panic of its own: the test may be panicking already.
+        run(&format!("mv {0}.away {0}", self.file));
+    }
 }
 
 /// The drivers of all VFs.

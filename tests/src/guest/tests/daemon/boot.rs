@@ -7,7 +7,8 @@ use std::fs;
 use std::time::Duration;
 
 use super::{
-    admin_mac, assert_in_force, drivers, drop_policy, is_up, mtu, own_mac, put_policy, undo,
+    MissingModule, admin_mac, assert_in_force, drivers, drop_policy, is_up, mtu, own_mac,
+    put_policy, undo,
 };
 use crate::guest::Test;
 use crate::guest::host::{Pf, link, netdev_of, pf, put, read, write};
@@ -152,15 +153,11 @@ fn a_module_that_is_missing() {
     let pf = pf(0);
     put_policy("net", "enp1s0#0-0", 2, "");
     put_policy("vms", "enp1s0#1-1", 2, "  deviceType: vfio-pci\n");
-    let release = read("/proc/sys/kernel/osrelease");
-    let module = run(&format!("find /lib/modules/{release} -name vfio-pci.ko")).ok().stdout;
-    let (module, hidden) = (module.trim(), "/tmp/vfio-pci.ko");
-    run("rmmod vfio_pci").ok();
-    fs::copy(module, hidden).and_then(|_| fs::remove_file(module)).expect("hide the module");
+    let missing = MissingModule::new("vfio-pci");
     let told = railhead("boot").failed_with(1);
     assert!(told.stdout.contains("load module vfio-pci"), "{told}");
     assert_eq!(drivers(&pf), ["igbvf", ""], "VFs that need no module are there");
-    fs::copy(hidden, module).and_then(|_| fs::remove_file(hidden)).expect("bring it back");
+    drop(missing);
     railhead("boot").ok();
     assert_eq!(drivers(&pf), ["igbvf", "vfio-pci"]);
     drop_policy("vms");

@@ -4,7 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use super::{
-    assert_in_force, drivers, drop_and_wait, drop_policy, first_pass, passes, put_policy, undo,
+    MissingModule, assert_in_force, drivers, drop_and_wait, drop_policy, first_pass, passes,
+    put_policy, undo,
 };
 use crate::guest::Test;
 use crate::guest::host::{Pf, pf, put, read};
@@ -126,12 +127,7 @@ fn writer() -> Option<u32> {
 }
 
 fn a_missing_module() {
-    let version = run("uname -r").ok().stdout;
-    let directory = format!("/lib/modules/{}", version.trim());
-    let find = format!("find {directory} -name vfio-pci.ko");
-    let module = run(&find).ok().stdout.trim().to_owned();
-    run("rmmod vfio_pci").ok();
-    fs::rename(&module, format!("{module}.away")).expect("hide a module");
+    let missing = MissingModule::new("vfio-pci");
     let daemon = Daemon::start();
     put_policy("vms", "enp1s0", 1, "  deviceType: vfio-pci\n");
     wait_for("the daemon to tell", || {
@@ -140,7 +136,7 @@ fn a_missing_module() {
         told.ok()?.contains("load module vfio-pci").then_some(())
     });
     assert_eq!(drivers(&pf(0)), [""], "no driver is better than another one");
-    fs::rename(format!("{module}.away"), &module).expect("bring a module back");
+    drop(missing);
     wait_for("the daemon to try again", || (drivers(&pf(0)) == ["vfio-pci"]).then_some(()));
     drop_and_wait("vms");
     daemon.stop().ok();
