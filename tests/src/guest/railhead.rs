@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::host;
 use super::program::{Output, Program, Running};
 use super::wait::wait_for;
@@ -31,6 +33,21 @@ pub fn object(file: &str, yaml: &str) {
 #[track_caller]
 pub fn remove_object(file: &str) {
     std::fs::remove_file(format!("{OBJECTS}/{file}")).expect("remove an object");
+}
+
+/// Where the block of the pool `blue` is.
+pub const BLOCK: &str = "/var/lib/railhead/blocks/ippool/blue.json";
+
+/// Writes a block of the pool `blue` as the daemon does: 10.77.0.2 to 10.77.0.250, and these routes.
+#[track_caller]
+pub fn block(routes: &[&str]) {
+    let range = json!({"first": "10.77.0.1", "last": "10.77.0.250"});
+    let block = json!({
+        "version": 1, "pool": "ippool/blue", "index": 0, "range": range, "network": "10.77.0.0/24",
+        "gateway": "10.77.0.1", "default_gateway": false, "routes": routes, "exclusions": [],
+        "static_range": range,
+    });
+    host::put(BLOCK, &block.to_string());
 }
 
 /// A policy for `num_vfs` VFs of the PFs named in `pf_names` (as YAML, with ranges); `more` are further lines of its

@@ -24,6 +24,7 @@ use crate::guest::cni::Call;
 use crate::guest::host::{self, Pf, Vf, pf};
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
+use crate::guest::railhead::block;
 use crate::guest::vf_state::{VfState, assert_unchanged};
 use crate::guest::wait::wait_for;
 
@@ -59,13 +60,7 @@ impl Bed {
         // The driver refuses rates as long as it does not know the link's speed.
         let carrier = format!("/sys/class/net/{}/carrier", pf.name);
         wait_for("a carrier", || (host::read(&carrier) == "1").then_some(()));
-        let range = json!({"first": "10.77.0.1", "last": "10.77.0.250"});
-        let block = json!({
-            "version": 1, "pool": "ippool/blue", "index": 0, "range": range, "network": "10.77.0.0/24",
-            "gateway": "10.77.0.1", "default_gateway": false, "routes": ["10.78.0.0/16"], "exclusions": [],
-            "static_range": range,
-        });
-        host::put("/var/lib/railhead/blocks/ippool/blue.json", &block.to_string());
+        block(&["10.78.0.0/16"]);
         Self { pf, vfs }
     }
 

@@ -6,7 +6,7 @@ use crate::guest::Test;
 use crate::guest::cni::Call;
 use crate::guest::host::{put, read};
 use crate::guest::pod::Pod;
-use crate::guest::railhead::{Daemon, object, railhead, remove_object, settings};
+use crate::guest::railhead::{BLOCK, Daemon, object, railhead, remove_object, settings};
 use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
@@ -27,8 +27,6 @@ spec:
 status:
   allocations: [{nodeName: node-a, startIP: 10.77.0.9, endIP: 10.77.0.16}]
 ";
-
-const BLOCK: &str = "/var/lib/railhead/blocks/ippool/blue.json";
 
 fn here(grace: u32) {
     settings(&format!("nodeName: node-a\nnodeLabels: {{rack: r1}}\nblockGraceSeconds: {grace}\n"));

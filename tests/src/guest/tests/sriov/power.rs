@@ -9,7 +9,7 @@ use super::{Bed, assert_forgotten};
 use crate::guest::cni::Call;
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
-use crate::guest::railhead::railhead;
+use crate::guest::railhead::{BLOCK, railhead};
 use crate::guest::vf_state::{VfState, assert_unchanged};
 use crate::guest::{Test, hand, host};
 
@@ -56,8 +56,6 @@ fn work_until_the_cut() {
         Call::del("sriov", "c1", &moves, &config).run().ok();
     }
 }
-
-const BLOCK: &str = "/var/lib/railhead/blocks/ippool/blue.json";
 
 fn after_the_boot(block: &Value) {
     let kept: Value = serde_json::from_str(&host::read(BLOCK)).expect("a whole block");
