@@ -3,11 +3,14 @@
 //! Nothing here asserts a time: an emulated machine on a busy host is no clock. A figure that misses its goal is
 //! marked, and a person decides.
 
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::fs;
+use std::time::Duration;
 
+use super::host::{Pf, link};
 use super::init::orders;
+use super::program::{Program, run};
 use super::stage::Stage;
+use super::wait::wait_for;
 use crate::protocol::Orders;
 
 mod attach;
@@ -64,16 +67,23 @@ pub(super) fn measure() {
 
 /// How long a program takes from start to exit. Panics when it fails.
 fn time(line: &str) -> Duration {
-    let mut words = line.split_whitespace();
-    let mut command = Command::new(words.next().expect("a program"));
-    command.args(words).stdin(Stdio::null());
-    let started = Instant::now();
-    let output = command.output().expect("start a program");
-    let took = started.elapsed();
-    let printed =
-        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(output.status.success(), "{line}: {}\n{}", output.status, printed.concat());
-    took
+    Program::new(line).time()
+}
+
+/// Sets a PF up, as on a node that is in use, and waits for its link.
+fn set_up(pf: &Pf) {
+    run(&format!("ip link set {} up", pf.name)).ok();
+    wait_for("the PF's link", || (link(&pf.name)["operstate"] == "UP").then_some(()));
+}
+
+fn set_down(pf: &Pf) {
+    run(&format!("ip link set {} down", pf.name)).ok();
+}
+
+/// Has the kernel make or remove VFs, and does nothing else.
+fn numvfs(pf: &Pf, count: u16) {
+    let file = format!("/sys/bus/pci/devices/{}/sriov_numvfs", pf.address);
+    fs::write(file, count.to_string()).expect("set the number of VFs");
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -1,9 +1,10 @@
 //! Running programs: each call, its output and its exit status are in the transcript.
 
 use std::fmt::Write as _;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -134,10 +135,8 @@ impl Program {
     #[track_caller]
     fn spawn(&self) -> Running {
         let call = self.call();
-        let (program, arguments) = self.words.split_first().expect("a program to run");
-        let mut command = Command::new(program);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut command = self.command();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
         let mut child = command.spawn().unwrap_or_else(|error| panic!("start {call}: {error}"));
         if let Some(input) = self.input.clone() {
@@ -147,6 +146,37 @@ impl Program {
             std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
         }
         Running::new(call, child, self.quiet)
+    }
+
+    fn command(&self) -> Command {
+        let (program, arguments) = self.words.split_first().expect("a program to run");
+        let mut command = Command::new(program);
+        command.args(arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// What it takes from start to exit. It is waited for and not polled, and nothing is told to the host meanwhile.
+    /// Panics when it fails.
+    #[track_caller]
+    pub(super) fn time(self) -> Duration {
+        const INPUT: &str = "/tmp/input";
+        fs::write(INPUT, self.input.as_deref().unwrap_or_default()).expect("write the input");
+        let mut command = self.command();
+        command.stdin(File::open(INPUT).expect("open the input"));
+        let started = Instant::now();
+        let output = command.output().expect("start a program");
+        let took = started.elapsed();
+        let printed = [output.stdout, output.stderr]
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert!(
+            output.status.success(),
+            "{}: {}\n{}",
+            self.call(),
+            output.status,
+            printed.concat()
+        );
+        took
     }
 }
 

@@ -1,14 +1,13 @@
 //! How soon the daemon puts right what somebody changed: to the first write that does so, and to the end.
 
-use std::fs;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use super::vfs::seven;
-use super::{Figure, median, milliseconds};
+use super::vfs::{by_the_kernel, seven};
+use super::{Figure, median, milliseconds, numvfs, set_down, set_up};
 use crate::guest::cni::Call;
-use crate::guest::host::{Pf, link, pf};
+use crate::guest::host::{Pf, pf};
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
 use crate::guest::railhead::{Daemon, object, railhead, remove_object};
@@ -25,9 +24,8 @@ const SOON: Duration = Duration::from_millis(100);
 
 pub(super) fn measure() -> Vec<Figure> {
     let pf = pf(0);
-    run(&format!("ip link set {} up", pf.name)).ok();
-    wait_for("the PF's link", || (link(&pf.name)["operstate"] == "UP").then_some(()));
-    let floor = by_the_kernel(&pf);
+    set_up(&pf);
+    let floor = median((0..3).map(|_| by_the_kernel(&pf)).collect());
     object("seven.yaml", &seven(&pf));
     let trace = Trace::new("drift").only("write,sendto").naming_descriptors().timed();
     let daemon = Daemon::start_under(&trace.command());
@@ -54,7 +52,7 @@ pub(super) fn measure() -> Vec<Figure> {
     daemon.stop().ok();
     remove_object("seven.yaml");
     railhead("apply").ok();
-    run(&format!("ip link set {} down", bed.pf.name)).ok();
+    set_down(&bed.pf);
     let mut figures: Vec<Figure> = firsts
         .into_iter()
         .map(|(what, took)| Figure {
@@ -73,23 +71,6 @@ pub(super) fn measure() -> Vec<Figure> {
         met: back.as_secs_f64() <= floor.as_secs_f64() * 1.2,
     });
     figures
-}
-
-/// What the kernel alone takes for seven VFs.
-fn by_the_kernel(pf: &Pf) -> Duration {
-    let once = || {
-        let started = Instant::now();
-        numvfs(pf, 7);
-        let took = started.elapsed();
-        pf.remove_vfs();
-        took
-    };
-    median((0..3).map(|_| once()).collect())
-}
-
-fn numvfs(pf: &Pf, count: u16) {
-    let file = format!("/sys/bus/pci/devices/{}/sriov_numvfs", pf.address);
-    fs::write(file, count.to_string()).expect("set the number of VFs");
 }
 
 struct Bed {
@@ -136,7 +117,7 @@ impl Bed {
     }
 
     fn set_down(&self) {
-        run(&format!("ip link set {} down", self.pf.name)).ok();
+        set_down(&self.pf);
     }
 
     fn lower_mtu(&self) {

@@ -1,21 +1,18 @@
 //! A whole node: two PFs with seven VFs each, three of each for user space, against the same in a bare loop.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
-use super::{Figure, median, milliseconds, time};
-use crate::guest::host::{Pf, link, pfs, write};
-use crate::guest::program::{Program, run};
+use super::{Figure, median, milliseconds, numvfs, set_down, set_up, time};
+use crate::guest::host::{Pf, pfs, write};
+use crate::guest::program::Program;
 use crate::guest::railhead::{object, policy, railhead, remove_object};
-use crate::guest::wait::wait_for;
 
 const RUNS: usize = 3;
 
 pub(super) fn measure() -> Vec<Figure> {
     let pfs = pfs();
     for pf in &pfs {
-        run(&format!("ip link set {} up", pf.name)).ok();
-        wait_for("the PF's link", || (link(&pf.name)["operstate"] == "UP").then_some(()));
+        set_up(pf);
     }
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -29,7 +26,7 @@ pub(super) fn measure() -> Vec<Figure> {
         railhead("apply").ok();
     }
     for pf in &pfs {
-        run(&format!("ip link set {} down", pf.name)).ok();
+        set_down(pf);
     }
     let (ours, floor) = (median(ours), median(floor));
     vec![Figure {
@@ -45,7 +42,7 @@ pub(super) fn measure() -> Vec<Figure> {
 fn by_hand(pfs: &[Pf]) -> Duration {
     let started = Instant::now();
     for pf in pfs {
-        numvfs(pf, "7");
+        numvfs(pf, 7);
         let macs: String = (0..7)
             .map(|vf| format!("link set {} vf {vf} mac 02:00:00:00:00:{vf:02x}\n", pf.name))
             .collect();
@@ -60,12 +57,7 @@ fn by_hand(pfs: &[Pf]) -> Duration {
     }
     let took = started.elapsed();
     for pf in pfs {
-        numvfs(pf, "0");
+        numvfs(pf, 0);
     }
     took
-}
-
-fn numvfs(pf: &Pf, count: &str) {
-    let file = format!("/sys/bus/pci/devices/{}/sriov_numvfs", pf.address);
-    fs::write(file, count).expect("set the number of VFs");
 }

@@ -1,13 +1,10 @@
 //! Seven VFs on a PF, against `echo 7 > sriov_numvfs`.
 
-use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Figure, median, milliseconds, time};
-use crate::guest::host::{Pf, link, pf};
-use crate::guest::program::run;
+use super::{Figure, median, milliseconds, numvfs, set_down, set_up, time};
+use crate::guest::host::{Pf, pf};
 use crate::guest::railhead::{object, policy, railhead, remove_object};
-use crate::guest::wait::wait_for;
 
 const RUNS: usize = 3;
 
@@ -16,19 +13,22 @@ pub(super) fn seven(pf: &Pf) -> String {
     policy("seven", &pf.name, 7, "  deviceType: netdevice\n")
 }
 
+/// What the kernel alone takes for seven VFs, which are gone again afterwards.
+pub(super) fn by_the_kernel(pf: &Pf) -> Duration {
+    let started = Instant::now();
+    numvfs(pf, 7);
+    let took = started.elapsed();
+    pf.remove_vfs();
+    took
+}
+
 pub(super) fn measure() -> Vec<Figure> {
     let pf = pf(0);
-    let file = format!("/sys/bus/pci/devices/{}/sriov_numvfs", pf.address);
-    // As on a node that is in use: VFs of a PF that is down come to life faster, but to no purpose.
-    run(&format!("ip link set {} up", pf.name)).ok();
-    wait_for("the PF's link", || (link(&pf.name)["operstate"] == "UP").then_some(()));
+    // VFs of a PF that is down come to life faster, but to no purpose.
+    set_up(&pf);
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        let started = Instant::now();
-        fs::write(&file, "7").expect("make VFs");
-        floor.push(started.elapsed());
-        pf.remove_vfs();
-
+        floor.push(by_the_kernel(&pf));
         object("seven.yaml", &seven(&pf));
         ours.push(time("railhead apply"));
         assert_eq!(pf.num_vfs(), 7);
@@ -36,7 +36,7 @@ pub(super) fn measure() -> Vec<Figure> {
         railhead("apply").ok();
         assert_eq!(pf.num_vfs(), 0);
     }
-    run(&format!("ip link set {} down", pf.name)).ok();
+    set_down(&pf);
     let (ours, floor) = (median(ours), median(floor));
     vec![Figure {
         what: "7 VFs made, railhead apply against echo 7".to_owned(),
