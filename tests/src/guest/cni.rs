@@ -78,7 +78,7 @@ impl Call {
         self
     }
 
-    /// The program behind, to start in the background.
+    /// The program behind, to start in the background or to time.
     pub fn into_program(self) -> Program {
         self.program
     }

@@ -28,6 +28,8 @@ pub struct Programs {
     pub railhead: PathBuf,
     /// The plugins.
     pub plugins: PathBuf,
+    /// The empty program, for figures.
+    pub nothing: PathBuf,
 }
 
 impl Profile {
@@ -58,6 +60,7 @@ pub fn build(profile: Profile) -> Result<Programs> {
         guest: target.join("lab/railhead-guest"),
         railhead: target.join(profile.name()).join("railhead"),
         plugins: target.join(profile.name()).join("railhead-cni"),
+        nothing: target.join("lab/nothing"),
     })
 }
 
@@ -70,12 +73,13 @@ fn cargo(profile: Profile, packages: &[&str]) -> Result<()> {
     // Whatever the caller's own setting is, we know where to find them.
     command.arg("--target-dir").arg(place::target());
     for package in packages {
-        let binary = match *package {
-            "daemon" => "railhead",
-            "cni" => "railhead-cni",
-            _ => "railhead-guest",
+        let binaries: &[&str] = match *package {
+            "daemon" => &["railhead"],
+            "cni" => &["railhead-cni"],
+            _ => &["railhead-guest", "nothing"],
         };
-        command.args(["--package", package, "--bin", binary]);
+        command.args(["--package", package]);
+        command.args(binaries.iter().flat_map(|binary| ["--bin", binary]));
     }
     let status = command.status().context("run cargo")?;
     ensure!(status.success(), "cargo could not build the guest's programs");

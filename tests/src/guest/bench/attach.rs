@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cni::kernel::Change;
@@ -13,32 +12,28 @@ use cni::kernel::vf::VfChange;
 use conf::{IfName, OnOff, PciAddress, VfIndex, VlanId, VlanProto, VlanQos};
 use serde_json::{Value, json};
 
-use super::{Figure, median, milliseconds};
+use super::{Figure, median, milliseconds, set_down, set_up, time};
 use crate::guest::cni::Call;
-use crate::guest::host::{self, Vf, pf, put};
+use crate::guest::host::{Vf, pf};
 use crate::guest::pod::Pod;
-use crate::guest::program::run;
-use crate::guest::wait::wait_for;
+use crate::guest::railhead::block;
 
 const RUNS: usize = 15;
 
 /// Kibibytes that the plugin may occupy at its peak.
 const MEMORY: u64 = 4096;
 
-/// The pool's only address that is ever given: there is one container at a time.
+/// What is given by hand, for lack of an IPAM.
 const ADDRESS: &str = "10.77.0.2/24";
 
 pub(super) fn measure() -> Vec<Figure> {
     let pf = pf(1);
-    run(&format!("ip link set {} up", pf.name)).ok();
-    let carrier = format!("/sys/class/net/{}/carrier", pf.name);
-    wait_for("a carrier", || (host::read(&carrier) == "1").then_some(()));
+    set_up(&pf);
     let vf = &pf.make_vfs(1)[0];
-    vf.wait_for_netdev();
-    block();
+    block(&[]);
     let config = json!({
-        "cniVersion": "1.1.0", "name": "bench", "type": "sriov", "deviceID": vf.address,
-        "vlan": 100, "spoofchk": "off", "trust": "on", "ipam": {"type": "nv-ipam", "poolName": "bench"},
+        "cniVersion": "1.1.0", "name": "blue", "type": "sriov", "deviceID": vf.address,
+        "vlan": 100, "spoofchk": "off", "trust": "on", "ipam": {"type": "nv-ipam", "poolName": "blue"},
     });
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
     for run in 0..RUNS {
@@ -48,7 +43,7 @@ pub(super) fn measure() -> Vec<Figure> {
     }
     let peak = peak(&config);
     pf.remove_vfs();
-    run(&format!("ip link set {} down", pf.name)).ok();
+    set_down(&pf);
     let (ours, floor) = (median(ours), median(floor));
     vec![
         Figure {
@@ -68,26 +63,14 @@ pub(super) fn measure() -> Vec<Figure> {
     ]
 }
 
-/// A block of addresses for the pool `bench`, as the daemon writes it.
-fn block() {
-    let range = json!({"first": "10.77.0.1", "last": "10.77.0.250"});
-    let block = json!({
-        "version": 1, "pool": "ippool/bench", "index": 0, "range": range, "network": "10.77.0.0/24",
-        "gateway": "10.77.0.1", "default_gateway": false, "routes": [], "exclusions": [], "static_range": range,
-    });
-    put("/var/lib/railhead/blocks/ippool/bench.json", &block.to_string());
-}
-
 fn by_plugin(config: &Value, run: usize) -> Duration {
     let pod = Pod::new("bench");
     let container = format!("bench-{run}");
-    let started = Instant::now();
-    Call::add("sriov", &container, &pod, config).run().ok();
-    Call::del("sriov", &container, &pod, config).run().ok();
-    started.elapsed()
+    let verbs = [Call::add, Call::del].map(|verb| verb("sriov", &container, &pod, config));
+    verbs.into_iter().map(|call| call.into_program().time()).sum()
 }
 
-/// The requests alone, over sockets that are open already, and two runs of a program that does nothing.
+/// The requests alone, over sockets that are open already, and two runs of a static program that does nothing.
 fn by_hand(vf: &Vf) -> Duration {
     let pod = Pod::new("bench");
     let home_name: IfName = vf.wait_for_netdev().parse().expect("a name");
@@ -104,19 +87,18 @@ fn by_hand(vf: &Vf) -> Duration {
         (attributes(100, OnOff::Off, OnOff::On), attributes(0, OnOff::On, OnOff::Off));
     let number = VfIndex(vf.index);
 
+    let programs = time("nothing") + time("nothing");
     let started = Instant::now();
-    nothing();
     outside.set_vf(pf, number, &wish).expect("set");
     let gone = outside.move_and_rename(index, &there, &inside_name).expect("move");
     inside.set_up(index).expect("up");
     let added = inside.add_address(index, ADDRESS.parse().expect("an address")).expect("add");
-    nothing();
     let back = inside.move_and_rename(index, &home, &home_name).expect("move back");
     outside.set_vf(pf, number, &before).expect("set back");
-    let took = started.elapsed();
+    let requests = started.elapsed();
     assert!(matches!([gone, back], [Moved::Renamed, Moved::Renamed]), "the VF was renamed");
     assert_eq!(added, Change::Changed);
-    took
+    programs + requests
 }
 
 fn attributes(vlan: i64, spoofchk: OnOff, trust: OnOff) -> VfChange {
@@ -129,25 +111,18 @@ fn attributes(vlan: i64, spoofchk: OnOff, trust: OnOff) -> VfChange {
     }
 }
 
-/// An empty static program, from start to exit.
-fn nothing() {
-    let status = Command::new("/bin/true").status().expect("start a program");
-    assert!(status.success(), "true: {status}");
-}
-
 /// The most memory that ADD or DEL had resident, in KiB.
 fn peak(config: &Value) -> u64 {
     let pod = Pod::new("bench");
-    let verbs =
-        [Call::add("sriov", "peak", &pod, config), Call::del("sriov", "peak", &pod, config)];
-    let peaks = verbs.map(|call| {
+    let peaks = [Call::add, Call::del].map(|verb| {
+        let call = verb("sriov", "peak", &pod, config);
         call.under("busybox time -v -o /tmp/peak").run().ok();
         let told = fs::read_to_string("/tmp/peak").expect("read what time wrote");
         let line = told.lines().find(|line| line.contains("Maximum resident set size"));
         let number =
-            line.and_then(|line| line.rsplit(' ').next()).and_then(|text| text.parse().ok());
+            line.and_then(|line| line.rsplit(' ').next()).and_then(|text| text.parse::<u64>().ok());
         number.unwrap_or_else(|| panic!("no peak in {told}"))
     });
     fs::remove_file("/tmp/peak").expect("remove what time wrote");
-    peaks.into_iter().max().unwrap_or_default()
+    peaks[0].max(peaks[1])
 }
