@@ -120,6 +120,21 @@ impl Sysfs {
         read::linked(&self.directory(function).join("driver"))
     }
 
+    /// The PF of a VF; `None` when it is not a VF or not there.
+    pub fn pf_of(&self, vf: PciAddress) -> Result<Option<PciAddress>, Error> {
+        read::linked(&self.directory(vf).join("physfn"))
+    }
+
+    /// [`Function::net`] of a function; none when there is no such function.
+    pub fn netdevs(&self, function: PciAddress) -> Result<Vec<IfName>, Error> {
+        read::netdevs(&self.directory(function))
+    }
+
+    /// Whether a function has an SR-IOV capability.
+    pub fn has_sriov(&self, function: PciAddress) -> bool {
+        self.directory(function).join("sriov_totalvfs").exists()
+    }
+
     /// The functions with an SR-IOV capability, in order of address, without
     /// [`Function::driver_override`], so that one that is stuck does not hold up all; what cannot
     /// be read is its own error and does not hide the others.
@@ -128,7 +143,7 @@ impl Sysfs {
     ) -> Result<BTreeMap<PciAddress, Result<Function, Error>>, Error> {
         let mut found = BTreeMap::new();
         for address in self.pci_functions()? {
-            if !self.directory(address).join("sriov_totalvfs").exists() {
+            if !self.has_sriov(address) {
                 continue;
             }
             if let Some(function) = self.function_while_stuck(address).transpose() {

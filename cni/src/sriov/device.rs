@@ -26,18 +26,19 @@ impl Device {
     pub(super) fn find(sysfs: &Sysfs, vf: PciAddress) -> Result<Self, Error> {
         let wrong = |why: &str| Error::new(Code::InvalidConfig, format!("use VF {vf}: {why}"));
         let gone = || wrong("there is no PCI device with that address");
-        let function = sysfs.function_while_stuck(vf)?.ok_or_else(gone)?;
+        let (pf, driver, net) = (sysfs.pf_of(vf)?, sysfs.driver(vf)?, sysfs.netdevs(vf)?);
+        // Last: one that is there now was there for what was not found.
         let incarnation = sysfs.incarnation(vf)?.ok_or_else(gone)?;
-        let pf = function.physfn.ok_or_else(|| match &function.sriov {
-            Some(_) => wrong("it is a PF; name one of its VFs"),
-            None => wrong("it is no VF"),
+        let pf = pf.ok_or_else(|| match sysfs.has_sriov(vf) {
+            true => wrong("it is a PF; name one of its VFs"),
+            false => wrong("it is no VF"),
         })?;
         let index = sysfs.vf_index(pf, vf)?.ok_or_else(gone)?;
-        let driver = function.driver.ok_or_else(|| {
+        let driver = driver.ok_or_else(|| {
             Error::new(Code::TryAgainLater, format!("use VF {vf}: no driver is bound to it"))
                 .details("`railhead status` tells whether a policy is at work on it")
         })?;
-        Ok(Self { vf, pf, index, incarnation, driver, net: function.net.into_iter().next() })
+        Ok(Self { vf, pf, index, incarnation, driver, net: net.into_iter().next() })
     }
 }
 

@@ -78,11 +78,10 @@ impl Homecoming<'_> {
         {
             return Ok(Some(link));
         }
-        let function = self.host.sysfs.function_while_stuck(vf)?;
-        let Some(name) = function.and_then(|found| found.net.into_iter().next()) else {
-            return Ok(None);
-        };
-        on_host.link_by_name_or_pci(&name, vf)
+        match self.host.sysfs.netdevs(vf)?.first() {
+            Some(name) => on_host.link_by_name_or_pci(name, vf),
+            None => Ok(None),
+        }
     }
 
     /// The namespace that has it, with a socket there. The container may have renamed it, and

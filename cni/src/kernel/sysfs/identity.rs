@@ -25,9 +25,8 @@ impl Sysfs {
     /// mount. In switchdev mode a PF also carries its VFs' representors, which the kernel names
     /// `pf0vf3` or `c1pf0sf2` (`devlink_port_phys_port_name_get`, net/devlink/port.c).
     pub fn uplink(&self, address: PciAddress) -> Result<Option<IfName>, Error> {
-        let names = read::names(&self.directory(address).join("net"))?;
-        let mut netdevs = names.iter().filter_map(|name| name.parse().ok());
-        let (first, second): (Option<IfName>, Option<IfName>) = (netdevs.next(), netdevs.next());
+        let mut netdevs = self.netdevs(address)?.into_iter();
+        let (first, second) = (netdevs.next(), netdevs.next());
         if second.is_none() {
             return Ok(first);
         }

@@ -96,7 +96,7 @@ pub(super) fn names(directory: &Path) -> Result<Vec<String>, Error> {
 }
 
 /// The netdevs; the directory exists, and is empty, when they are in another namespace.
-fn netdevs(directory: &Path) -> Result<Vec<IfName>, Error> {
+pub(super) fn netdevs(directory: &Path) -> Result<Vec<IfName>, Error> {
     let found = names(&directory.join("net"))?;
     Ok(found.iter().filter_map(|name| name.parse().ok()).collect())
 }
