@@ -6,7 +6,8 @@
 
 mod frame;
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
@@ -47,6 +48,17 @@ impl Route {
     /// A socket in `netns`; the calling thread stays where it is.
     pub fn open_in(netns: &Netns) -> Result<Self, Error> {
         netns::enter(netns, Self::open)?
+    }
+
+    /// A socket in the namespace bound to `path`, if that is still the one with this cookie.
+    pub fn open_at(path: &Path, cookie: u64) -> Option<Self> {
+        let there = Netns::open(path).and_then(|netns| Self::open_in(&netns)).ok()?;
+        there.netns_cookie().is_ok_and(|found| found == cookie).then_some(there)
+    }
+
+    /// The cookie of the socket's namespace (`SO_NETNS_COOKIE`).
+    pub fn netns_cookie(&self) -> Result<u64, Error> {
+        netns::cookie_of(self.socket.as_fd())
     }
 
     /// How many requests were sent so far.

@@ -99,7 +99,7 @@ pub fn enter<T: Send>(netns: &Netns, inside: impl FnOnce() -> T + Send) -> Resul
 }
 
 /// The cookie of the namespace that a socket belongs to.
-fn cookie_of(socket: BorrowedFd<'_>) -> Result<u64, Error> {
+pub(super) fn cookie_of(socket: BorrowedFd<'_>) -> Result<u64, Error> {
     let mut cookie = 0u64;
     let mut length = libc::socklen_t::try_from(size_of_val(&cookie)).unwrap_or_default();
     #[expect(unsafe_code, reason = "nix does not have SO_NETNS_COOKIE")]

@@ -32,12 +32,11 @@ pub(super) fn add(
     netns: &Path,
 ) -> Result<AddResult, Error> {
     // What can be known to be wrong is found out before anything is touched.
-    let sandbox = Sandbox::open(call, netns)?;
+    let (sandbox, mut in_container) = Sandbox::open(call, netns)?;
     let wish = Wish::read(call)?;
     let previous = call.prev_result()?.unwrap_or_default();
     let source = Source::prepare(root, call, &wish, key, &sandbox)?;
     let device = Device::find(&super::sysfs(root), wish.vf)?;
-    let mut in_container = Route::open_in(&sandbox.netns)?;
     if !device.driver.is_userspace() {
         link::refuse_taken_name(&mut in_container, key, &sandbox)?;
     }

@@ -26,7 +26,7 @@ pub(super) fn check(
     netns: &Path,
     added: &AddResult,
 ) -> Result<(), Error> {
-    let sandbox = Sandbox::open(call, netns)?;
+    let (sandbox, there) = Sandbox::open(call, netns)?;
     let wish = Wish::read(call)?;
     let source = Source::prepare(&host.root, call, &wish, key, &sandbox)?;
     let record = release::find(host, key)?
@@ -38,16 +38,15 @@ pub(super) fn check(
         failures.add(differs(msg));
     }
     if record.link.is_some() {
-        failures.note(in_container(&record, &sandbox, added));
+        failures.note(in_container(&record, there, added));
     }
     failures.note(on_pf(host, &record));
     failures.note(ipam(host, call, &record, &source, added));
     failures.into_result()
 }
 
-fn in_container(record: &Record, sandbox: &Sandbox, added: &AddResult) -> Result<(), Error> {
+fn in_container(record: &Record, mut there: Route, added: &AddResult) -> Result<(), Error> {
     let ifname = &record.key.ifname;
-    let mut there = Route::open_in(&sandbox.netns)?;
     let link = there
         .link_by_name(ifname)?
         .filter(|link| link.pci() == Some(record.vf))

@@ -90,9 +90,8 @@ impl Homecoming<'_> {
         let container = [Some(self.record.netns.as_path()), self.netns]
             .into_iter()
             .flatten()
-            .find_map(|path| Netns::at(path, self.record.netns_cookie));
-        if let Some(netns) = container {
-            let mut there = Route::open_in(&netns)?;
+            .find_map(|path| Route::open_at(path, self.record.netns_cookie));
+        if let Some(mut there) = container {
             let Record { key, vf, .. } = self.record;
             if let Some(link) = there.link_by_name_or_pci(&key.ifname, *vf)? {
                 return Ok(Some((there, link)));

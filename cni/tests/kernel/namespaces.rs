@@ -22,6 +22,8 @@ fn cookies_tell_namespaces_apart() {
         let (own, pod) = (Netns::current().unwrap(), other_netns());
         let cookies = [own.cookie().unwrap(), pod.cookie().unwrap()];
         assert_ne!(cookies[0], cookies[1]);
+        assert_eq!(Route::open().unwrap().netns_cookie().unwrap(), cookies[0]);
+        assert_eq!(Route::open_in(&pod).unwrap().netns_cookie().unwrap(), cookies[1]);
         // One after the other may have the same inode number, never the same cookie.
         drop(pod);
         assert!(!cookies.contains(&other_netns().cookie().unwrap()));
@@ -54,6 +56,11 @@ fn a_bound_namespace_is_opened_by_its_path() {
         })
         .unwrap();
         assert!(Netns::open(&path).unwrap().is_same(&pod).unwrap());
+        let cookie = pod.cookie().unwrap();
+        ip_in(&pod, "link add net1 type bridge");
+        assert_eq!(Route::open_at(&path, cookie).unwrap().links().unwrap().len(), 2);
+        assert!(Route::open_at(&path, Netns::current().unwrap().cookie().unwrap()).is_none());
+        assert!(Route::open_at(&directory.path().join("nothing"), cookie).is_none());
     });
 }
 
