@@ -37,19 +37,22 @@ impl Route {
     /// The addresses of all links of the namespace by which others can reach it: of the scope
     /// `global`, so neither link-local nor loopback ones.
     pub fn global_addresses(&mut self) -> Result<Vec<Address>, Error> {
-        let read = |payload: &[u8]| {
-            let found = AddressMessage::parse(payload).map_err(malformed)?;
-            let is_global = found.header.scope == AddressScope::Universe;
-            Ok(read_address(&found).filter(|_| is_global))
-        };
-        self.dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()), read)
-            .map_err(|cause| Error::new("list", "addresses", cause))
+        self.addresses_of_all(|found| found.header.scope == AddressScope::Universe)
     }
 
     /// The addresses of all links of the namespace.
     pub fn all_addresses(&mut self) -> Result<Vec<Address>, Error> {
-        let read =
-            |payload: &[u8]| Ok(read_address(&AddressMessage::parse(payload).map_err(malformed)?));
+        self.addresses_of_all(|_| true)
+    }
+
+    fn addresses_of_all(
+        &mut self,
+        is_wanted: impl Fn(&AddressMessage) -> bool,
+    ) -> Result<Vec<Address>, Error> {
+        let read = |payload: &[u8]| {
+            let found = AddressMessage::parse(payload).map_err(malformed)?;
+            Ok(read_address(&found).filter(|_| is_wanted(&found)))
+        };
         self.dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()), read)
             .map_err(|cause| Error::new("list", "addresses", cause))
     }
