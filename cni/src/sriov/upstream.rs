@@ -19,8 +19,8 @@ use serde_json::{Map, Value};
 
 use super::{Host, addresses, wish};
 use crate::attachment::{FORMAT, HostLink, Ipam, Record, State};
-use crate::kernel::netns::Netns;
 use crate::kernel::vf::{VfChange, VfConfig};
+use crate::nv_ipam::cookie_at;
 use crate::protocol::Call;
 use crate::transaction;
 
@@ -138,9 +138,7 @@ fn record(
         pod: None,
         netns: netns.map(Path::to_owned).unwrap_or_default(),
         // No namespace has the cookie 0.
-        netns_cookie: netns
-            .and_then(|path| Netns::open(path).and_then(|netns| netns.cookie()).ok())
-            .unwrap_or_default(),
+        netns_cookie: netns.and_then(cookie_at).unwrap_or_default(),
         vf,
         incarnation,
         pf,
