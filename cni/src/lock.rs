@@ -1,5 +1,5 @@
-//! One lock file for each VF, held by a plugin for a whole verb and by the daemon for a whole
-//! step, so that nobody changes a VF while somebody else does.
+//! One lock file for each VF, held by a plugin as long as its verb is at work on the VF and by the
+//! daemon for a whole step, so that nobody changes a VF while somebody else does.
 //!
 //! It is an flock: the kernel gives it back when its holder dies. What the file holds is only for
 //! those who wait: who took it, and for what. A lock that is free beside a recorded intent
