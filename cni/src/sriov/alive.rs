@@ -20,13 +20,12 @@ pub(super) fn is_alive(host: &Host, record: &Record) -> Result<bool, Error> {
     if Netns::by_cookie(record.netns_cookie)?.is_some() {
         return Ok(true);
     }
-    // Its VF is free, or another one's.
-    if record.state == State::Released {
+    // Its VF is free, or another one's; or nobody can use it but from the namespace, which is gone.
+    if record.state == State::Released || !record.driver.is_userspace() {
         return Ok(false);
     }
-    let group = host.sysfs.function_while_stuck(record.vf)?.and_then(|found| found.iommu_group);
-    match (group, record.driver.is_userspace()) {
-        (Some(group), true) => Ok(vfio::is_busy(&host.root.join("/dev"), group)?),
-        _ => Ok(false),
+    match host.sysfs.function_while_stuck(record.vf)?.and_then(|found| found.iommu_group) {
+        Some(group) => Ok(vfio::is_busy(&host.root.join("/dev"), group)?),
+        None => Ok(false),
     }
 }
