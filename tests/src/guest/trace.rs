@@ -103,6 +103,18 @@ impl Trace {
         self.lines().into_iter().filter(is_change).collect()
     }
 
+    /// The lines that start a process or make, change or remove a file, when `%process` and `%file` are looked at. What
+    /// is told on a terminal is none of it.
+    pub fn starts_and_writes(&self) -> Vec<String> {
+        let starts = ["fork(", "vfork(", "clone(", "clone3("];
+        let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "unlink", "rename", "mkdir", "chmod"];
+        let is_either = |line: &String| {
+            starts.iter().any(|call| line.starts_with(call))
+                || (writes.iter().any(|mark| line.contains(mark)) && !line.contains("/dev/tty"))
+        };
+        self.lines().into_iter().filter(is_either).collect()
+    }
+
     /// The lines of one call.
     pub fn calls(&self, name: &str) -> Vec<String> {
         let start = format!("{name}(");

@@ -251,18 +251,7 @@ fn planning_writes_nothing() {
     put_policy("net", "enp1s0", 2, "");
     let trace = Trace::new("plan").only("%process,%file,write,sendto").naming_descriptors();
     run(&format!("{} railhead plan", trace.command())).ok();
-    let writes: Vec<String> = trace
-        .lines()
-        .into_iter()
-        .filter(|line| {
-            let is_fork =
-                ["fork(", "vfork(", "clone(", "clone3("].iter().any(|call| line.starts_with(call));
-            let is_write =
-                line.contains("O_WRONLY") || line.contains("O_RDWR") || line.contains("O_CREAT");
-            is_fork || is_write
-        })
-        .collect();
-    assert_eq!(writes, Vec::<String>::new());
+    assert_eq!(trace.starts_and_writes(), Vec::<String>::new());
     drop_policy("net");
 }
 
