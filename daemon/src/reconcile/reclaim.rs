@@ -55,20 +55,20 @@ pub(super) fn dead_attachments(
 fn suspects(host: &Host, snapshot: &Snapshot) -> Result<Vec<AttachmentKey>, StoreError> {
     let Some(store) = host.store()? else { return Ok(Vec::new()) };
     let records = store.read(|txn| txn.attachments::<Record>())?;
-    let records: BTreeMap<AttachmentKey, _> = records.into_iter().collect();
-    let is_gone = |key: &AttachmentKey| {
-        let record = records.get(key).and_then(|record| record.as_ref().ok());
-        record.is_some_and(|record| !record.netns.exists())
-    };
+    let records: BTreeMap<AttachmentKey, Record> =
+        records.into_iter().filter_map(|(key, record)| Some((key, record.ok()?))).collect();
+    let is_gone = |record: &Record| !record.netns.exists();
     let attached = snapshot
         .pfs
         .values()
         .flat_map(|pf| pf.vfs.values())
         .filter_map(|vf| Some((vf, key(vf.user.as_ref()?)?)))
-        .filter(|(vf, key)| vf.netdev.is_some() || is_gone(key))
+        .filter(|(vf, key)| vf.netdev.is_some() || records.get(key).is_some_and(is_gone))
         .map(|(_, key)| key);
-    let is_released = |key: &AttachmentKey| matches!(records.get(key), Some(Ok(record)) if record.state == State::Released);
-    let released = records.keys().filter(|key| is_released(key) && is_gone(key)).cloned();
+    let released = records
+        .iter()
+        .filter(|(_, record)| record.state == State::Released && is_gone(record))
+        .map(|(key, _)| key.clone());
     Ok(attached.chain(released).collect())
 }
 
