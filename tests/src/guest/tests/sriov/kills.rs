@@ -29,26 +29,29 @@ fn killed_at_any_instant() {
 
 /// An ADD that is killed, a DEL that is killed, and a DEL that is not: all is as before.
 fn kill_and_look(victim: &Victim, rounds: usize, random: &mut Random, look: impl Fn()) {
-    let (add, del) = durations(victim);
+    let mut windows = durations(victim).map(Window);
     let mut finished = [0; 2];
     for round in 0..rounds {
-        // Some have ended by then, as they should.
-        let (add, del) = (random.below(add), random.below(del));
+        let instants = windows.each_ref().map(|window| random.below(window.0));
         silently(|| {
-            finished[0] += usize::from(killed_after(victim, "ADD", add));
-            finished[1] += usize::from(killed_after(victim, "DEL", del));
+            for (number, verb) in ["ADD", "DEL"].into_iter().enumerate() {
+                // Some have ended by then, as they should.
+                let ended = killed_after(victim, verb, instants[number]);
+                windows[number].learn(instants[number], ended);
+                finished[number] += usize::from(ended);
+            }
             victim.call("DEL").run().ok();
-            victim.is_home(&format!("round {round}: ADD killed after {add:?}, DEL after {del:?}"));
+            victim.is_home(&format!("round {round}: ADD and DEL killed after {instants:?}"));
             look();
         });
     }
-    log(format!("of {rounds}, {finished:?} had ended before (ADD takes {add:?}, DEL {del:?})"));
+    log(format!("of {rounds}, {finished:?} had ended before; at last within {windows:?}"));
     assert!(finished.iter().all(|ended| *ended < rounds / 2), "most were killed: {finished:?}");
 }
 
 /// The runtime tries again for another container, and the killed ADD never gets its DEL.
 fn no_del_comes(victim: &Victim, random: &mut Random) {
-    let (add, _) = durations(victim);
+    let [add, _] = durations(victim);
     for _ in 0..20 {
         let instant = random.below(add);
         silently(|| lose_one(victim, instant));
@@ -79,7 +82,7 @@ fn killed_after(victim: &Victim, verb: &str, instant: Duration) -> bool {
 }
 
 /// The median of what ADD and DEL take here and now.
-fn durations(victim: &Victim) -> (Duration, Duration) {
+fn durations(victim: &Victim) -> [Duration; 2] {
     let (mut adds, mut dels): (Vec<Duration>, Vec<Duration>) = (0..5)
         .map(|_| {
             let add = victim.call("ADD").run().output.ok().took;
@@ -88,7 +91,18 @@ fn durations(victim: &Victim) -> (Duration, Duration) {
         .unzip();
     adds.sort();
     dels.sort();
-    (adds[2], dels[2])
+    [adds[2], dels[2]]
+}
+
+/// The time within which a verb is killed. It follows what the verb takes: the host is now busy, now idle.
+#[derive(Debug)]
+struct Window(Duration);
+
+impl Window {
+    /// The verb had ended by this instant, or it had not.
+    fn learn(&mut self, instant: Duration, ended: bool) {
+        self.0 = if ended { instant } else { self.0 + self.0 / 20 };
+    }
 }
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
