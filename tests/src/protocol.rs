@@ -23,7 +23,12 @@ pub enum Orders {
     /// Show what railhead does, on a terminal if there is one.
     Demo(Option<Terminal>),
     /// Measure, and show the figures.
-    Bench(Option<Terminal>),
+    Bench {
+        /// Where they are shown.
+        terminal: Option<Terminal>,
+        /// Only measurements whose name contains one of these; all when there is none.
+        filters: Vec<String>,
+    },
     /// Give a person a shell on the console.
     Shell(Terminal),
 }

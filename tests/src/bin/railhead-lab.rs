@@ -1,4 +1,4 @@
-//! The lab's command: `test [FILTER ...]`, `shell`, `demo`, `bench`.
+//! The lab's command: `test [FILTER ...]`, `shell`, `demo`, `bench [FILTER ...]`.
 #![expect(clippy::print_stderr, reason = "it reports to the person who runs it")]
 
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use tests::lab::{suite, theatre};
 
-const USAGE: &str = "usage: railhead-lab test [FILTER ...] | demo | shell | bench";
+const USAGE: &str = "usage: railhead-lab test [FILTER ...] | demo | shell | bench [FILTER ...]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         ["test", ref filters @ ..] => test(filters),
         ["demo"] => theatre::demo(),
         ["shell"] => theatre::shell(),
-        ["bench"] => theatre::bench(),
+        ["bench", ref filters @ ..] => theatre::bench(filters),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -37,27 +37,33 @@ struct Figure {
     met: bool,
 }
 
-/// Measures something: one figure or a few that belong together.
-type Measurement = fn() -> Vec<Figure>;
+/// Measures something: one figure or a few that belong together. With the name to ask for it alone.
+type Measurement = (&'static str, fn() -> Vec<Figure>);
 
 /// Of the column that says what was measured.
 const WIDTH: usize = 66;
 
-/// Measures all, and shows the figures.
+/// In their order.
+const MEASUREMENTS: &[Measurement] = &[
+    ("vfs", vfs::measure),
+    ("node", node::measure),
+    ("drift", drift::measure),
+    ("plan", plan::measure),
+    ("attach", attach::measure),
+    ("idle", idle::measure),
+    ("size", size::measure),
+];
+
+/// Measures what is wanted, and shows the figures.
 pub(super) fn measure() {
-    let Orders::Bench(terminal) = orders() else { panic!("no figures were ordered") };
+    let Orders::Bench { terminal, filters } = orders() else { panic!("no figures were ordered") };
+    let is_wanted = |name: &str| {
+        filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
+    };
+    assert!(MEASUREMENTS.iter().any(|(name, _)| is_wanted(name)), "nothing is called {filters:?}");
     let stage = Stage::new(terminal);
-    let measurements: &[Measurement] = &[
-        vfs::measure,
-        node::measure,
-        drift::measure,
-        plan::measure,
-        attach::measure,
-        idle::measure,
-        size::measure,
-    ];
     stage.heading(&format!("{:WIDTH$}  {:>10}  {:>10}  goal", "", "railhead", "floor"));
-    for measure in measurements {
+    for (_, measure) in MEASUREMENTS.iter().filter(|(name, _)| is_wanted(name)) {
         for Figure { what, ours, floor, goal, met } in measure() {
             let mark = if met { "" } else { "  MISSED" };
             stage.show(&format!("{what:WIDTH$}  {ours:>10}  {floor:>10}  {goal}{mark}\n"));

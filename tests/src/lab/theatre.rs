@@ -19,12 +19,13 @@ pub fn demo() -> Result<bool> {
     play(Profile::Lab, Orders::Demo(terminal()))
 }
 
-/// Measures. True when it could.
+/// Measures all, or what has one of `filters` in its name. True when it could.
 ///
 /// # Errors
 /// When the machine cannot be built or started.
-pub fn bench() -> Result<bool> {
-    play(Profile::Dist, Orders::Bench(terminal()))
+pub fn bench(filters: &[&str]) -> Result<bool> {
+    let filters = filters.iter().map(|&filter| filter.to_owned()).collect();
+    play(Profile::Dist, Orders::Bench { terminal: terminal(), filters })
 }
 
 /// Gives a person a shell in the machine, until they leave it.
