@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
 use crate::journal::{Owner, Ownership};
-use crate::plan::{Lane, Plan, Step};
+use crate::plan::{Action, Lane, Plan, Step};
 use crate::snapshot::Snapshot;
 
 mod bind;
@@ -64,12 +64,21 @@ impl Default for Deadlines {
 /// What became of a lane.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LaneOutcome {
-    /// How many steps were done.
-    pub done: usize,
+    /// The steps that were done.
+    pub done: Vec<Done>,
     /// The steps that failed.
     pub failures: Vec<Failure>,
-    /// The steps that were left out because of them.
+    /// How many steps were left out because of them.
     pub skipped: usize,
+}
+
+/// A step that was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// What was done.
+    pub action: Action,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// A step that failed.

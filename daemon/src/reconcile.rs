@@ -14,6 +14,7 @@ use std::sync::mpsc::Sender;
 
 use conf::PciAddress;
 use conf::block::PoolRef;
+use conf::node_state::Condition;
 use ipam::Moment;
 
 use crate::apply::{self, Deadlines, Event, Job, LaneOutcome, Stop};
@@ -41,6 +42,8 @@ const ROUNDS: usize = 3;
 /// What a pass came to.
 #[derive(Debug)]
 pub struct Pass {
+    /// What was to be done before anything was.
+    pub planned: Plan,
     /// What is and what should be, after all that was done.
     pub situation: Situation,
     /// What is still to be done.
@@ -49,6 +52,8 @@ pub struct Pass {
     pub lanes: BTreeMap<PciAddress, LaneOutcome>,
     /// How this node stands with each pool.
     pub pools: BTreeMap<PoolRef, Standing>,
+    /// What is told of it: a condition for every PF, policy and pool, and one for it all.
+    pub conditions: Vec<Condition>,
     /// What went wrong besides PFs and pools.
     pub troubles: Vec<String>,
     /// The pause because of which nothing was done.
@@ -79,7 +84,8 @@ pub fn reconcile(
     }
     leases::settle(host, &mut troubles);
     record_owners(host, &mut situation, &mut troubles);
-    let mut left = situation.plan();
+    let planned = situation.plan();
+    let mut left = planned.clone();
     for _ in 0..ROUNDS {
         if !host.is_live() {
             break;
@@ -112,7 +118,8 @@ pub fn reconcile(
         }
     }
     let pools = settle_pools(host, &situation, true, &mut troubles);
-    let pass = Pass { situation, left, lanes, pools, troubles, pause: None };
+    let conditions = Vec::new();
+    let pass = Pass { planned, situation, left, lanes, pools, conditions, troubles, pause: None };
     Ok(publish(host, pass))
 }
 
@@ -121,8 +128,11 @@ fn look(host: &Host, written: &Written, pause: Pause) -> Result<Pass, SituationE
     let mut troubles = Vec::new();
     let situation = Situation::look(host, written)?;
     let pools = settle_pools(host, &situation, false, &mut troubles);
-    let (left, lanes) = (situation.plan(), BTreeMap::new());
-    Ok(publish(host, Pass { situation, left, lanes, pools, troubles, pause: Some(pause) }))
+    let planned = situation.plan();
+    let (left, lanes, conditions) = (planned.clone(), BTreeMap::new(), Vec::new());
+    let pause = Some(pause);
+    let pass = Pass { planned, situation, left, lanes, pools, conditions, troubles, pause };
+    Ok(publish(host, pass))
 }
 
 /// Tells of damaged journal files once, and puts them where they can be looked at.
@@ -188,13 +198,14 @@ fn publish(host: &Host, mut pass: Pass) -> Pass {
     if let Err(error) = report::Directory::new(host.root()).publish(&state) {
         pass.troubles.push(Chain(&error).to_string());
     }
+    pass.conditions = state.status.conditions;
     pass
 }
 
 impl LaneOutcome {
     /// Adds what a later round came to.
     fn add(&mut self, later: Self) {
-        self.done += later.done;
+        self.done.extend(later.done);
         self.failures.extend(later.failures);
         self.skipped += later.skipped;
     }

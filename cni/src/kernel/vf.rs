@@ -6,6 +6,7 @@
 
 mod change;
 mod decode;
+mod stats;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use super::netlink::Route;
 use super::{Cause, Errno, Error};
 
 pub use self::change::VfChange;
+pub use self::stats::VfStats;
 
 /// What the PF's driver reports of one VF. `None`: it does not report it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -89,10 +91,20 @@ impl Route {
         &mut self,
         pf_index: u32,
         wanted: impl Fn(VfIndex) -> bool,
-    ) -> Result<Listed, Error> {
+    ) -> Result<Listed<VfConfig>, Error> {
         let mask = vec![LinkExtentMask::Vf, LinkExtentMask::SkipStats];
+        self.ask_of_vfs(pf_index, mask, |payload| decode::vfs(payload, wanted))
+    }
+
+    /// Asks for the PF's link with `mask`, and reads its VFs.
+    fn ask_of_vfs<T>(
+        &mut self,
+        pf_index: u32,
+        mask: Vec<LinkExtentMask>,
+        read: impl FnOnce(&[u8]) -> Result<T, Cause>,
+    ) -> Result<T, Error> {
         let message = link_message(pf_index, vec![LinkAttribute::ExtMask(mask)]);
-        self.ask(RouteNetlinkMessage::GetLink(message), |payload| decode::vfs(payload, wanted))
+        self.ask(RouteNetlinkMessage::GetLink(message), read)
             .map_err(|cause| match cause {
                 Cause::Errno { errno: Errno::EMSGSIZE, .. } => Cause::VfInfoTooBig,
                 other => other,

@@ -1,12 +1,12 @@
 //! One lane: its steps in order, VFs side by side, each intent in the journal first.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::error::StepError;
 use super::kernel::Kernel;
 use super::locks::Locks;
 use super::progress::Progress;
-use super::{Failure, Job, LaneOutcome};
+use super::{Done, Failure, Job, LaneOutcome};
 use crate::chain::Chain;
 use crate::journal::files::JournalError;
 use crate::journal::{Entry, Owner};
@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
         };
         for (step, result) in steps.iter().zip(self.execute(&steps)) {
             match result {
-                Ok(()) => self.settle(step),
+                Ok(took) => self.settle(step, took),
                 Err(error) => self.fail(step, &error),
             }
         }
@@ -150,16 +150,17 @@ impl<'a> Run<'a> {
         Ok(locks)
     }
 
-    fn execute(&self, steps: &[&Step]) -> Vec<Result<(), StepError>> {
+    fn execute(&self, steps: &[&Step]) -> Vec<Result<Duration, StepError>> {
         let one = |step: &Step| {
             self.progress.begin(step);
             let begun = Instant::now();
             let result = self.kernel.execute(&step.action, self.state.as_ref());
+            let took = begun.elapsed();
             match &result {
-                Ok(()) => self.progress.done(step, begun.elapsed()),
+                Ok(()) => self.progress.done(step, took),
                 Err(error) => self.progress.failed(step, &Chain(error)),
             }
-            result
+            result.map(|()| took)
         };
         if let [step] = steps {
             return vec![one(step)];
@@ -171,8 +172,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn settle(&mut self, step: &Step) {
-        self.outcome.done += 1;
+    fn settle(&mut self, step: &Step, took: Duration) {
+        self.outcome.done.push(Done { action: step.action.clone(), took });
         if let Some(state) = &mut self.state {
             state.after(&step.action, &self.owners);
         }

@@ -137,6 +137,23 @@ pub enum Asks {
 }
 
 impl Action {
+    /// What kind of step it is: the `action` of its JSON form, and the label of metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::LoadModule { .. } => "loadModule",
+            Self::SetAutoprobe { .. } => "setAutoprobe",
+            Self::SetNumVfs { .. } => "setNumVfs",
+            Self::SetPfMtu { .. } => "setPfMtu",
+            Self::SetPfUp { .. } => "setPfUp",
+            Self::SetVfMac { .. } => "setVfMac",
+            Self::Bind { .. } => "bind",
+            Self::ClearOverride { .. } => "clearOverride",
+            Self::SetVfMtu { .. } => "setVfMtu",
+            Self::TakeOver { .. } => "takeOver",
+            Self::Forget => "forget",
+        }
+    }
+
     /// The VF that it is about, if about one.
     pub fn vf(&self) -> Option<VfIndex> {
         match self {

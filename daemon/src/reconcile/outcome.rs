@@ -91,7 +91,7 @@ impl Pass {
         let mut pfs: BTreeMap<PciAddress, PfOutcome> = BTreeMap::new();
         for (pf, lane) in &self.lanes {
             let outcome = pfs.entry(*pf).or_insert_with(|| empty(*pf));
-            outcome.done = lane.done;
+            outcome.done = lane.done.len();
             outcome.failures.clone_from(&lane.failures);
         }
         for lane in &self.left.lanes {

@@ -1,4 +1,4 @@
-//! Reading IFLA_VFINFO_LIST.
+//! Reading IFLA_VFINFO_LIST: the list and its entries; what stands in an entry.
 //!
 //! netlink-packet-route reads it too, but takes "the driver does not say" (-1) for "off" and
 //! cannot skip the VFs that nobody asked for.
@@ -29,22 +29,37 @@ const IFLA_VF_IB_PORT_GUID: u16 = 11;
 const IFLA_VF_VLAN_LIST: u16 = 12;
 const IFLA_VF_VLAN_INFO: u16 = 1;
 
-/// The most that the kernel tells of a VF without statistics: everything, with GUIDs.
+/// The most that the kernel tells of a VF without statistics, in octets: everything, with GUIDs.
 const MOST: u64 = 236;
 
 /// What an RTM_NEWLINK says of the VFs that were wanted.
 #[derive(Debug)]
-pub(super) struct Listed {
-    pub(super) found: BTreeMap<VfIndex, VfConfig>,
+pub(super) struct Listed<T> {
+    pub(super) found: BTreeMap<VfIndex, T>,
     /// Whether all VFs that the link has were told of; otherwise more than the attribute holds.
     pub(super) complete: bool,
 }
 
 /// The VFs in the payload of an RTM_NEWLINK whose index is `wanted`.
+pub(super) fn vfs(
+    payload: &[u8],
+    wanted: impl Fn(VfIndex) -> bool,
+) -> Result<Listed<VfConfig>, Cause> {
+    entries(payload, MOST, |index, entry| {
+        if wanted(index) { config(index, entry).map(Some) } else { Ok(None) }
+    })
+}
+
+/// What `read` makes of the entries in the payload of an RTM_NEWLINK, each of which takes `most`
+/// octets at most; `None` is left out.
 ///
 /// A list that outgrows the 16 bits of its length is told with a length that has wrapped round
 /// (`nla_nest_end`): its beginning can be read, its rest looks like attributes of the link.
-pub(super) fn vfs(payload: &[u8], wanted: impl Fn(VfIndex) -> bool) -> Result<Listed, Cause> {
+pub(super) fn entries<T>(
+    payload: &[u8],
+    most: u64,
+    read: impl Fn(VfIndex, &[u8]) -> Result<Option<T>, Cause>,
+) -> Result<Listed<T>, Cause> {
     let mut announced = 0;
     for attribute in attributes(payload.get(HEADER..).unwrap_or_default()) {
         match attribute {
@@ -52,10 +67,10 @@ pub(super) fn vfs(payload: &[u8], wanted: impl Fn(VfIndex) -> bool) -> Result<Li
                 announced = parse_u32(found.value()).map_err(malformed)?;
             }
             Ok(found) if found.kind() == IFLA_VFINFO_LIST => {
-                return list(found.value(), announced, wanted);
+                return list(found.value(), announced, most, read);
             }
             Ok(_) => {}
-            Err(_) if overflows(announced) => {
+            Err(_) if overflows(announced, most) => {
                 return Ok(Listed { found: BTreeMap::new(), complete: false });
             }
             Err(error) => return Err(malformed(error)),
@@ -65,28 +80,33 @@ pub(super) fn vfs(payload: &[u8], wanted: impl Fn(VfIndex) -> bool) -> Result<Li
     Ok(Listed { found: BTreeMap::new(), complete: true })
 }
 
-fn list(octets: &[u8], announced: u32, wanted: impl Fn(VfIndex) -> bool) -> Result<Listed, Cause> {
+fn list<T>(
+    octets: &[u8],
+    announced: u32,
+    most: u64,
+    read: impl Fn(VfIndex, &[u8]) -> Result<Option<T>, Cause>,
+) -> Result<Listed<T>, Cause> {
     let mut found = BTreeMap::new();
     let mut told = 0;
     for entry in attributes(octets) {
         let entry = match entry {
             Ok(entry) if entry.kind() == IFLA_VF_INFO => entry,
             Ok(_) => continue,
-            Err(_) if overflows(announced) => break,
+            Err(_) if overflows(announced, most) => break,
             Err(error) => return Err(malformed(error)),
         };
         told += 1;
         let index = index(entry.value())?;
-        if wanted(index) {
-            found.insert(index, config(index, entry.value())?);
+        if let Some(read) = read(index, entry.value())? {
+            found.insert(index, read);
         }
     }
-    Ok(Listed { found, complete: told >= announced || !overflows(announced) })
+    Ok(Listed { found, complete: told >= announced || !overflows(announced, most) })
 }
 
-/// Whether so many VFs can be too many for one attribute.
-fn overflows(vfs: u32) -> bool {
-    u64::from(vfs) * MOST > u64::from(u16::MAX)
+/// Whether so many VFs of `most` octets can be too many for one attribute.
+fn overflows(vfs: u32, most: u64) -> bool {
+    u64::from(vfs) * most > u64::from(u16::MAX)
 }
 
 /// Which VF an entry tells of: every attribute begins with the number; the first is the MAC.
