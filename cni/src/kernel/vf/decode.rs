@@ -45,9 +45,8 @@ pub(super) fn vfs(
     payload: &[u8],
     wanted: impl Fn(VfIndex) -> bool,
 ) -> Result<Listed<VfConfig>, Cause> {
-    entries(payload, MOST, |index, entry| {
-        if wanted(index) { config(index, entry).map(Some) } else { Ok(None) }
-    })
+    let read = |index, entry: &[u8]| wanted(index).then(|| config(index, entry)).transpose();
+    entries(payload, MOST, read)
 }
 
 /// What `read` makes of the entries in the payload of an RTM_NEWLINK, each of which takes `most`

@@ -1,5 +1,7 @@
 use netlink_packet_core::Emitable;
-use netlink_packet_route::link::{LinkAttribute, LinkVfInfo, VfInfo, VfInfoMac, VfStats as Counter};
+use netlink_packet_route::link::{
+    LinkAttribute, LinkVfInfo, VfInfo, VfInfoMac, VfStats as Counter,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -53,10 +55,7 @@ fn every_counter_of_every_vf_is_read() {
         rx_dropped: first + 6,
         tx_dropped: first + 7,
     };
-    assert_eq!(
-        found,
-        [(VfIndex(0), expected(10)), (VfIndex(6), expected(u64::MAX - 7))].into(),
-    );
+    assert_eq!(found, [(VfIndex(0), expected(10)), (VfIndex(6), expected(u64::MAX - 7))].into());
 }
 
 /// `struct nlattr` of if_link.h, octet by octet: what is read does not hang on another crate.
