@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 
+use conf::block::NodeBlock;
+use ipam::Root;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
@@ -101,6 +103,18 @@ impl Call {
         self
     }
 
+    /// Runs it under another program, such as strace: `under(&["strace", "-f"])`.
+    pub(crate) fn under(mut self, program: &[&str]) -> Self {
+        let (first, options) = program.split_first().unwrap();
+        let mut under = Command::new(first);
+        under.args(options).arg(self.command.get_program()).env_clear();
+        for (name, value) in self.command.get_envs() {
+            under.env(name, value.unwrap());
+        }
+        self.command = under;
+        self
+    }
+
     /// Starts it with nothing on stdin, which stays open.
     pub(crate) fn start_with_open_stdin(mut self) -> (Child, ChildStdin) {
         let mut child = self
@@ -164,15 +178,25 @@ impl Reply {
 
 /// This node's block of the pool `blue`: 10.77.0.2 to 10.77.0.LAST.
 pub(crate) fn block(last: u8) {
-    let range = json!({"first": "10.77.0.1", "last": format!("10.77.0.{last}")});
-    let block = json!({
-        "version": 1, "pool": "ippool/blue", "index": 0, "range": range, "network": "10.77.0.0/24",
-        "gateway": "10.77.0.1", "default_gateway": false, "routes": [], "exclusions": [],
-        "static_range": range,
+    save(&json!({
+        "pool": "ippool/blue", "first": "10.77.0.1", "last": format!("10.77.0.{last}"),
+        "network": "10.77.0.0/24", "gateway": "10.77.0.1",
+    }));
+}
+
+/// This node's block of a pool, as the daemon writes it. `first` and `last` are its ends; any other
+/// key stands for what the pool says.
+pub(crate) fn save(block: &Value) {
+    let range = json!({"first": block["first"], "last": block["last"]});
+    let mut whole = json!({
+        "version": 1, "index": 0, "range": range, "gateway": null, "default_gateway": false,
+        "routes": [], "exclusions": [], "static_range": range,
     });
-    let directory = Path::new("/var/lib/railhead/blocks/ippool");
-    fs::create_dir_all(directory).unwrap();
-    fs::write(directory.join("blue.json"), block.to_string()).unwrap();
+    let keys = block.as_object().unwrap().clone();
+    let said = keys.into_iter().filter(|(key, _)| key != "first" && key != "last");
+    whole.as_object_mut().unwrap().extend(said);
+    let block: NodeBlock = serde_json::from_value(whole).unwrap();
+    ipam::blocks::save(&Root::system(), &block).unwrap();
 }
 
 /// A config of the plugin `sriov` for a device that does not exist.

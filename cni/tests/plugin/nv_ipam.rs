@@ -1,8 +1,13 @@
 //! The plugin `nv-ipam` on its own.
 
-use std::collections::BTreeSet;
-use std::thread;
-use std::time::Duration;
+mod at_once;
+mod book;
+mod every_call;
+mod kills;
+mod random;
+mod scenarios;
+mod store;
+mod storm;
 
 use serde_json::{Value, json};
 
@@ -12,9 +17,16 @@ fn call(verb: &str, container: &str, keys: Value) -> Call {
     Call::new("nv-ipam", verb, &nv_ipam(keys)).env("CNI_CONTAINERID", container)
 }
 
+/// The address that an ADD of the container gives.
+#[track_caller]
 fn add(container: &str) -> String {
-    let result = call("ADD", container, json!({})).run().ok();
-    result["ips"][0]["address"].as_str().unwrap().to_owned()
+    address(&call("ADD", container, json!({})).run().ok())
+}
+
+/// The first address of a result, without its prefix length.
+fn address(result: &Value) -> String {
+    let address = result["ips"][0]["address"].as_str().unwrap();
+    address.split_once('/').unwrap().0.to_owned()
 }
 
 #[test]
@@ -105,44 +117,8 @@ fn gc_keeps_what_is_valid_and_what_is_anothers() {
         gc(json!({"cni.dev/valid-attachments": [{"containerID": "c1", "ifname": "net1"}]}));
         assert_eq!(add("c1"), kept);
         assert_eq!(call("ADD", "c3", json!({"name": "red"})).run().ok(), other);
-        let prev = json!({"prevResult": {"cniVersion": "1.1.0", "ips": [{"address": freed}]}});
+        let ips = json!([{"address": format!("{freed}/24")}]);
+        let prev = json!({"prevResult": {"cniVersion": "1.1.0", "ips": ips}});
         call("CHECK", "c2", prev).run().error(3);
-    });
-}
-
-#[test]
-fn all_at_once_get_different_addresses() {
-    isolated(|| {
-        block(60);
-        let children: Vec<_> =
-            (0..40).map(|number| call("ADD", &format!("c{number}"), json!({})).start()).collect();
-        let addresses: BTreeSet<String> = children
-            .into_iter()
-            .map(|child| {
-                let output = child.wait_with_output().unwrap();
-                let result: Value = serde_json::from_slice(&output.stdout).unwrap();
-                result["ips"][0]["address"].as_str().unwrap().to_owned()
-            })
-            .collect();
-        assert_eq!(addresses.len(), 40);
-    });
-}
-
-/// Killed at any moment, an ADD holds one address or none, and DEL frees it.
-#[test]
-fn kills_leave_nothing_that_del_does_not_free() {
-    isolated(|| {
-        block(3);
-        for round in 0..150u64 {
-            let container = format!("c{round}");
-            let mut child = call("ADD", &container, json!({})).start();
-            // From before it has begun to after it has ended.
-            thread::sleep(Duration::from_micros(round * 20));
-            child.kill().unwrap();
-            child.wait().unwrap();
-            call("DEL", &container, json!({})).run().ok();
-        }
-        let both = BTreeSet::from([add("x"), add("y")]);
-        assert_eq!(both.len(), 2, "both addresses of the block are free");
     });
 }

@@ -1,17 +1,22 @@
 //! Leases against what lives: containers that are gone without a DEL, and a store that somebody damaged.
 
+use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime};
+
 use serde_json::{Value, json};
 
 use crate::guest::Test;
 use crate::guest::cni::Call;
 use crate::guest::pod::Pod;
 use crate::guest::program::{Program, run};
-use crate::guest::railhead::{object, railhead};
+use crate::guest::railhead::{object, railhead, remove_object};
 use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
     ("ipam::the_dead_give_back_and_the_living_keep", the_dead_give_back_and_the_living_keep),
+    ("ipam::a_full_block_of_the_dead_gives_out", a_full_block_of_the_dead_gives_out),
     ("ipam::a_damaged_store_is_made_good", a_damaged_store_is_made_good),
+    ("ipam::no_clock_that_is_set_matters", no_clock_that_is_set_matters),
 ];
 
 /// The pool `blue`, of which this node has `.1` to `.6`, the first being the gateway.
@@ -86,6 +91,87 @@ fn the_dead_give_back_and_the_living_keep() {
     drop((process, file));
     railhead("apply").ok();
     assert!(holders().is_empty(), "{:?}", holders());
+}
+
+/// Scenario 63: no DEL came for them, and no daemon runs. The ADD that finds nothing free collects.
+fn a_full_block_of_the_dead_gives_out() {
+    pool();
+    let (alive, dead) = (Pod::new("alive"), Pod::new("dead"));
+    let lives = address(&add("lives", &alive).run().ok());
+    for number in 0..4 {
+        add(&format!("dead-{number}"), &dead).run().ok();
+    }
+    add("new", &alive).run().error(11);
+    drop(dead);
+    let given = address(&add("new", &alive).run().ok());
+    assert_ne!(given, lives);
+    assert_eq!(holders(), ["lives", "new"]);
+}
+
+/// Scenario 84: the wall clock jumps back and forth under leases, rests and a block whose pool is gone. What they
+/// are counted on goes on as before.
+fn no_clock_that_is_set_matters() {
+    pool();
+    let pod = Pod::new("pod");
+    let add = |container: &str| address(&add(container, &pod).run().ok());
+    let del = |container: &str| Call::del("nv-ipam", container, &pod, &config()).run().ok();
+    let clock = Clock::new();
+    let (kept, freed) = (add("kept"), add("a"));
+    for days in [-3, 7, 0] {
+        del("a");
+        clock.set(days);
+        // It rests, however long ago that was or is yet to be by the clock; then nothing else is free.
+        let given = ["b", "c", "d"].map(add);
+        assert!(!given.contains(&freed), "{freed} rests and was given out: {given:?}");
+        assert_eq!(add("a"), freed);
+        assert!(ages()["kept"] < 600, "{:?}", ages());
+        ["b", "c", "d"].iter().for_each(|container| drop(del(container)));
+        assert_eq!(add("kept"), kept);
+        railhead("ipam verify").ok();
+    }
+    // A pool that is gone has 300 s of grace, and not by this clock.
+    remove_object("blue.yaml");
+    railhead("apply").ok();
+    clock.set(7);
+    railhead("apply").ok();
+    add("in-the-grace");
+}
+
+/// The wall clock, which is right again when this is dropped.
+struct Clock {
+    started: (Instant, SystemTime),
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { started: (Instant::now(), SystemTime::now()) }
+    }
+
+    /// Sets it so many days ahead of what is right.
+    fn set(&self, days: i64) {
+        let right = self.started.1 + self.started.0.elapsed();
+        let seconds = right.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+        let seconds = seconds.checked_add_signed(days * 24 * 3600).expect("after 1970");
+        run(&format!("date -s @{seconds}")).ok();
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+/// How long each lease is held, in seconds.
+fn ages() -> BTreeMap<String, u64> {
+    let shown = railhead("ipam -o json").ok().json();
+    let leases = shown["leases"].as_array().expect("leases").iter();
+    leases
+        .map(|lease| {
+            let container = lease["container"].as_str().expect("text").to_owned();
+            (container, lease["ageSeconds"].as_u64().expect("seconds"))
+        })
+        .collect()
 }
 
 fn a_damaged_store_is_made_good() {
