@@ -85,7 +85,7 @@ impl Finding {
 pub fn examine(host: &Host) -> Vec<Finding> {
     let machine = Machine::at(host);
     let (mut findings, is_usable) = files::store(host);
-    // To look at who uses VFs sets a damaged store aside, and doctor changes nothing.
+    // To look at who uses VFs takes the store's lock, which makes its file where that is gone too.
     let situation = is_usable.then(|| look(host));
     let situation = match situation {
         Some(Ok(situation)) => {

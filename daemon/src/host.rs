@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cni::kernel::sysfs::Sysfs;
-use ipam::{Root, Store, StoreError};
+use ipam::{Root, Store};
 
 use crate::journal::files::Journal;
 
@@ -44,8 +44,8 @@ impl Host {
 
     /// The plugins' store; `None` where there is none: opening would make it, and looking must
     /// not write.
-    pub fn store(&self) -> Result<Option<Store>, StoreError> {
-        if self.root.store().exists() { Store::open(&self.root).map(Some) } else { Ok(None) }
+    pub fn store(&self) -> Option<Store> {
+        Store::existing(&self.root)
     }
 
     /// Its journal.

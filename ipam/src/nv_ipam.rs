@@ -88,10 +88,12 @@ pub fn status(root: &Root, network: &NetworkName, conf: &Value) -> Result<(), Er
         let missing = missing.into_iter().collect::<Vec<_>>().join("; ");
         return Err(error::not_available(missing));
     }
-    let loss = Store::open(root).and_then(|store| store.loss()).map_err(store_error)?;
-    match loss {
-        Some(loss) => Err(error::not_available(loss.to_string())),
-        None => Ok(()),
+    let Some(store) = Store::existing(root) else { return Ok(()) };
+    match store.read(|txn| txn.loss()) {
+        Ok(None) => Ok(()),
+        Ok(Some(loss)) => Err(error::not_available(loss.to_string())),
+        Err(error @ StoreError::Unsound { .. }) => Err(error::not_available(error.to_string())),
+        Err(error) => Err(store_error(error)),
     }
 }
 

@@ -14,9 +14,10 @@
 //!
 //! Before the map is trusted, the file's length and meta pages are checked (`shape`), and all of
 //! its pages when somebody else wrote to it (`walk`): a truncated file would otherwise end the
-//! process with SIGBUS, a zeroed page with SIGABRT. A damaged store is set aside, and
-//! its successor remembers that in [`Loss`]: until somebody has dealt with it, no address is
-//! given out, since live containers may hold any of them.
+//! process with SIGBUS, a zeroed page with SIGABRT. A damaged store is set aside by the first
+//! transaction that may change something, and its successor remembers that in [`Loss`]: until
+//! somebody has dealt with it, no address is given out, since live containers may hold any of
+//! them. Who only reads is told, and leaves it as it is.
 
 mod attachment;
 mod error;
@@ -62,6 +63,13 @@ pub enum Standing {
 }
 
 impl Store {
+    /// The store under `root` for whoever only looks: `None` where none was ever made, since
+    /// looking must not make one. One whose file is gone is there, and damaged.
+    pub fn existing(root: &Root) -> Option<Self> {
+        let directory = root.store();
+        heal::is_there(&directory).then_some(Self { directory })
+    }
+
     /// The store under `root`. Its directory is made here, its file by the first transaction.
     pub fn open(root: &Root) -> Result<Self, StoreError> {
         let store = Self { directory: root.store() };
@@ -100,38 +108,34 @@ impl Store {
                 Err(error)
             }
         };
-        self.settle(file, &lock, damage, outcome)
+        // Before the lock is let go: one process may open an environment only once.
+        file.close(&lock);
+        match (damage, outcome) {
+            (Some(damage), Err(_)) => {
+                let loss = heal::set_aside(&self.directory, &lock, damage)?;
+                Err(StoreError::Damaged(Box::new(loss)).into())
+            }
+            (_, outcome) => outcome,
+        }
     }
 
-    /// Runs `work` on the newest state.
+    /// Runs `work` on the newest state. A damaged store stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsound`] for a damaged store, besides those of `work`.
     pub fn read<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&ReadTxn<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let lock = lock::Lock::take(&self.directory).map_err(StoreError::from)?;
-        let file = heal::open(&self.directory, &lock)?;
+        let file = heal::open_as_it_is(&self.directory, &lock)?;
         let txn = ReadTxn::begin(&file)?;
         let outcome = work(&txn);
         let damage = txn.damage();
         drop(txn);
-        self.settle(file, &lock, damage, outcome)
-    }
-
-    /// After a transaction: sets the store aside when the engine met damage in it.
-    fn settle<T, E: From<StoreError>>(
-        &self,
-        file: file::StoreFile,
-        lock: &lock::Lock,
-        damage: Option<String>,
-        outcome: Result<T, E>,
-    ) -> Result<T, E> {
-        // Before the lock is let go: one process may open an environment only once.
-        file.close(lock);
+        file.close(&lock);
         match (damage, outcome) {
-            (Some(damage), Err(_)) => {
-                let loss = heal::set_aside(&self.directory, lock, damage)?;
-                Err(StoreError::Damaged(Box::new(loss)).into())
-            }
+            (Some(damage), Err(_)) => Err(heal::unsound(&self.directory, damage).into()),
             (_, outcome) => outcome,
         }
     }

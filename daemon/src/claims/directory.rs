@@ -52,11 +52,8 @@ impl Directory {
 
     /// The leases of `pool`.
     fn leases(&self, pool: &PoolRef) -> Result<Vec<Lease>, ClaimError> {
-        // Opening makes the store, which whoever only looks must not.
-        if !self.writes && !self.root.store().exists() {
-            return Ok(Vec::new());
-        }
-        let mut leases = Store::open(&self.root)?.read(|txn| match txn.loss()? {
+        let Some(store) = Store::existing(&self.root) else { return Ok(Vec::new()) };
+        let mut leases = store.read(|txn| match txn.loss()? {
             None => Ok(txn.leases()?),
             Some(loss) => Err(ClaimError::Lost(Box::new(loss))),
         })?;

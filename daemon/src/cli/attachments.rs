@@ -34,7 +34,7 @@ fn read(host: &Host) -> Result<Attachments, Box<dyn std::error::Error>> {
     let mut records = Vec::new();
     let mut damaged = Vec::new();
     let mut leases: Vec<Lease> = Vec::new();
-    if let Some(store) = host.store()? {
+    if let Some(store) = host.store() {
         let read = store.read(|txn| {
             leases = txn.leases()?;
             txn.attachments::<Record>()

@@ -73,7 +73,7 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
 fn compared(host: &Host) -> Result<verify::Facts, Box<dyn std::error::Error>> {
     let (blocks, _damaged) = read_blocks(host)?;
     let mut facts = verify::Facts { blocks, ..verify::Facts::default() };
-    if let Some(store) = host.store()? {
+    if let Some(store) = host.store() {
         let records;
         (facts.leases, facts.owners, records) = store.read(|txn| {
             Ok::<_, StoreError>((txn.leases()?, txn.vf_owners()?, txn.attachments::<Record>()?))
@@ -98,7 +98,7 @@ pub(super) fn read(host: &Host) -> Result<Facts, Box<dyn std::error::Error>> {
     let (blocks, damaged) = read_blocks(host)?;
     let cooldown = cooldown::load(host.root())?;
     let mut facts = Facts { blocks, damaged, cooldown, ..Facts::default() };
-    if let Some(store) = host.store()? {
+    if let Some(store) = host.store() {
         (facts.leases, facts.cooling, facts.loss) =
             store.read(|txn| Ok::<_, StoreError>((txn.leases()?, txn.cooling()?, txn.loss()?)))?;
     }

@@ -19,9 +19,7 @@ pub(super) fn store(host: &Host) -> (Vec<Finding>, bool) {
     let why = "no address is given out that a running container may hold";
     let directory = host.root().store();
     let (damage, is_usable) = match Store::look(host.root()) {
-        Ok(Standing::Sound) => (None, true),
-        // Whoever looks for attachments in an empty directory makes a store there.
-        Ok(Standing::Absent) => (None, !directory.exists()),
+        Ok(Standing::Sound | Standing::Absent) => (None, true),
         Ok(Standing::Damaged(damage)) => {
             (Some(format!("the store of attachments is damaged: {damage}")), false)
         }

@@ -83,7 +83,7 @@ fn attached(host: &Host) -> BTreeMap<PciAddress, User> {
 }
 
 fn read_store(host: &Host) -> Result<BTreeMap<PciAddress, User>, StoreError> {
-    let Some(store) = host.store()? else { return Ok(BTreeMap::new()) };
+    let Some(store) = host.store() else { return Ok(BTreeMap::new()) };
     let (owners, records) =
         store.read(|txn| Ok::<_, StoreError>((txn.vf_owners()?, txn.attachments::<Record>()?)))?;
     let pods: BTreeMap<AttachmentKey, Option<PodRef>> = records

@@ -2,16 +2,11 @@
 
 use cni::leases;
 
-use crate::chain::Chain;
 use crate::host::Host;
 
 /// Collects the former and makes the latter again.
 pub(super) fn settle(host: &Host, troubles: &mut Vec<String>) {
-    let store = match host.store() {
-        Ok(Some(store)) if host.is_live() => store,
-        Ok(_) => return,
-        Err(error) => return troubles.push(Chain(&error).to_string()),
-    };
+    let Some(store) = host.store().filter(|_| host.is_live()) else { return };
     match leases::recover(host.root(), &store) {
         Ok(None) => {}
         Ok(Some(count)) => tracing::warn!("made a lost store good: {count} leases"),

@@ -53,7 +53,7 @@ pub(super) fn dead_attachments(
 /// by now and whose IPAM never heard of their end. The plugin's own code judges; what is looked at
 /// here only keeps it from being asked about all that are alive.
 fn suspects(host: &Host, snapshot: &Snapshot) -> Result<Vec<AttachmentKey>, StoreError> {
-    let Some(store) = host.store()? else { return Ok(Vec::new()) };
+    let Some(store) = host.store() else { return Ok(Vec::new()) };
     let records = store.read(|txn| txn.attachments::<Record>())?;
     let records: BTreeMap<AttachmentKey, Record> =
         records.into_iter().filter_map(|(key, record)| Some((key, record.ok()?))).collect();

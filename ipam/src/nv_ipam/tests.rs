@@ -357,8 +357,12 @@ fn scenario_46_status() {
     std::fs::write(scratch.store.directory().join("state.mdb"), "").unwrap();
     let (code, told) = ask_status(&scratch, "p").unwrap_err();
     assert_eq!(code, Code::NotAvailable);
-    assert!(told.contains("set aside as"), "{told}");
+    assert!(told.contains("is damaged (it ends after 0 bytes"), "{told}");
+    // It has only looked; the ADD sets it aside, and the next look tells of that.
     assert!(of("p").refusal(&scratch).starts_with("11 give out an address of ippool/p: the store"));
+    let (code, told) = ask_status(&scratch, "p").unwrap_err();
+    assert_eq!(code, Code::NotAvailable);
+    assert!(told.contains("set aside as"), "{told}");
 }
 
 #[test]

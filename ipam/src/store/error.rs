@@ -25,6 +25,18 @@ pub enum StoreError {
     /// The engine found its own structures broken; the store was set aside.
     #[error("{0}")]
     Damaged(Box<Loss>),
+    /// The store is damaged, and stays so for now: this was only a look.
+    #[error(
+        "{} is damaged ({damage}): the next ADD, DEL or GC, or the daemon's next pass, sets it \
+         aside and sees to what live containers hold",
+        path.display()
+    )]
+    Unsound {
+        /// The store's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        damage: String,
+    },
     /// A newer railhead wrote it in a form that this one cannot read.
     #[error(
         "{} has format {found}, this railhead reads up to {known}: finish the upgrade, or reboot",
@@ -89,7 +101,7 @@ impl StoreError {
         match self {
             Self::File(_) | Self::Engine { .. } => "StoreFailed",
             Self::Full { .. } => "StoreFull",
-            Self::Damaged(_) | Self::Record { .. } => "StoreDamaged",
+            Self::Damaged(_) | Self::Unsound { .. } | Self::Record { .. } => "StoreDamaged",
             Self::Newer { .. } => "StoreNewer",
         }
     }

@@ -3,7 +3,8 @@
 //! Two versions of railhead work on one store during an upgrade: the daemon is restarted before
 //! or after the plugins are replaced. So a change that an older reader can live with (a new kind
 //! of record, a new field of a JSON record) raises `written_by` only; one that it would
-//! misunderstand raises `readable_by` too, and the older program refuses.
+//! misunderstand raises `readable_by` too, and the older program refuses. Whoever writes the first
+//! such record into an older store raises its stamp in the same transaction.
 
 use serde::{Deserialize, Serialize};
 

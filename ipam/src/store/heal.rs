@@ -32,41 +32,70 @@ const LENGTH: u64 = 256 << 20;
 /// Opens the store in `directory`; makes it when there is none, sets it aside when it is
 /// damaged.
 pub(super) fn open(directory: &Path, lock: &Lock) -> Result<StoreFile, StoreError> {
+    match find(directory, lock)? {
+        State::Open(store) => return Ok(store),
+        State::Absent => make(directory, lock, None)?,
+        State::Damaged(damage) => drop(set_aside(directory, lock, damage)?),
+    }
+    reopen(&directory.join(NAME))
+}
+
+/// Opens the store in `directory`; makes it when there is none. A damaged one stays as it is.
+pub(super) fn open_as_it_is(directory: &Path, lock: &Lock) -> Result<StoreFile, StoreError> {
+    match find(directory, lock)? {
+        State::Open(store) => Ok(store),
+        State::Absent => {
+            make(directory, lock, None)?;
+            reopen(&directory.join(NAME))
+        }
+        State::Damaged(damage) => Err(unsound(directory, damage)),
+    }
+}
+
+/// That the store in `directory` is damaged.
+pub(super) fn unsound(directory: &Path, damage: String) -> StoreError {
+    StoreError::Unsound { path: directory.join(NAME), damage }
+}
+
+/// Whether a store was ever made in `directory`, as its file or the stamp in its lock tells.
+pub(super) fn is_there(directory: &Path) -> bool {
+    directory.join(NAME).exists() || Lock::is_stamped(directory)
+}
+
+/// The store as it is found under the lock.
+enum State {
+    Open(StoreFile),
+    Absent,
+    Damaged(String),
+}
+
+fn find(directory: &Path, lock: &Lock) -> Result<State, StoreError> {
     let path = directory.join(NAME);
     let left = lock.stamp().map_err(FileError::at("read the lock of", &path))?;
-    let found = look(&path, left.as_ref())?;
-    let damage = match (found, &left) {
-        (Found::Nothing, None) => {
-            make(directory, lock, None)?;
-            None
-        }
-        (Found::Nothing, Some(_)) => Some("its file is gone".to_owned()),
-        (Found::Damaged(damage), _) => Some(damage),
+    Ok(match (look(&path, left.as_ref())?, &left) {
+        (Found::Nothing, None) => State::Absent,
+        (Found::Nothing, Some(_)) => State::Damaged("its file is gone".to_owned()),
+        (Found::Damaged(damage), _) => State::Damaged(damage),
         (Found::Sound(file, shape), _) => {
             let store = StoreFile::map(&path, file, shape.length, left)?;
             match find_damage(&store)? {
-                None => return Ok(store),
-                damage => damage,
+                None => State::Open(store),
+                Some(damage) => State::Damaged(damage),
             }
         }
-    };
-    if let Some(damage) = damage {
-        set_aside(directory, lock, damage)?;
-    }
-    reopen(&path)
+    })
 }
 
 /// How the store in `directory` is, which stays as it is.
 pub(super) fn stand(directory: &Path) -> Result<Standing, StoreError> {
-    let path = directory.join(NAME);
-    if !path.exists() {
+    if !is_there(directory) {
         return Ok(Standing::Absent);
     }
     // Without a lock file, which taking the lock would make, nobody is at work.
     let lock = Lock::is_there(directory).then(|| Lock::take(directory)).transpose();
     let _lock = lock.map_err(StoreError::from)?;
-    Ok(match look(&path, None)? {
-        Found::Nothing => Standing::Absent,
+    Ok(match look(&directory.join(NAME), None)? {
+        Found::Nothing => Standing::Damaged("its file is gone".to_owned()),
         Found::Sound(..) => Standing::Sound,
         Found::Damaged(damage) => Standing::Damaged(damage),
     })

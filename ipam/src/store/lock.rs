@@ -50,6 +50,11 @@ impl Lock {
         directory.join(NAME).exists()
     }
 
+    /// Whether a store was ever made here, as far as one can tell without the lock.
+    pub(super) fn is_stamped(directory: &Path) -> bool {
+        std::fs::metadata(directory.join(NAME)).is_ok_and(|lock| lock.len() > 0)
+    }
+
     /// The stamp that the last transaction left; `None` when no store was ever made here.
     pub(super) fn stamp(&self) -> io::Result<Option<Stamp>> {
         let mut bytes = [0; 128];

@@ -57,8 +57,9 @@ impl WriteTxn<'_> {
 }
 
 impl Store {
-    /// The loss that nobody has dealt with yet, in a transaction of its own.
+    /// The loss that nobody has dealt with yet, in a transaction of its own, which also meets the
+    /// damage that nobody has met yet.
     pub fn loss(&self) -> Result<Option<Loss>, StoreError> {
-        self.read(|txn| txn.loss())
+        self.write(|txn| txn.loss())
     }
 }

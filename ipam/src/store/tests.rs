@@ -1,6 +1,7 @@
 //! The store as its users see it: records, damage, a full file system, many processes.
 
 mod damage;
+mod formats;
 mod processes;
 mod room;
 

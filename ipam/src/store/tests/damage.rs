@@ -1,15 +1,16 @@
 //! A store that somebody damaged is set aside and told about: never SIGBUS, never silently empty.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use crate::allocate::{AllocateError, Wish, allocate};
+use crate::paths::Root;
 use crate::specimen::{Scratch, block, identity, owner, second};
-use crate::store::StoreError;
+use crate::store::{Standing, Store, StoreError};
 
 const PAGE: u64 = 4096;
 
@@ -159,18 +160,81 @@ fn replace(scratch: &Scratch, image: &[u8]) {
 
 /// Everything that reads, and an ADD and a DEL.
 fn use_it(scratch: &Scratch) -> Result<(), StoreError> {
-    scratch.store.read(|txn| {
+    let looked = scratch.store.read(|txn| {
         txn.leases()?;
         txn.cooling()?;
         txn.attachments::<u8>()?;
         txn.loss()
-    })?;
+    });
+    match looked {
+        Ok(_) | Err(StoreError::Unsound { .. }) => {}
+        Err(error) => return Err(error),
+    }
     match add(scratch, "new") {
         Ok(()) | Err(AllocateError::Lost { .. } | AllocateError::Held { .. }) => {}
         Err(AllocateError::Store(error)) => return Err(error),
         Err(error) => panic!("{error:?}"),
     }
     scratch.store.write(|txn| txn.release(&owner("new"), second(1))).map(|_| ())
+}
+
+/// What lies in the store's directory: names, and what changes when a file is written to.
+fn files(scratch: &Scratch) -> Vec<(String, u64, i64, i64)> {
+    let entries = std::fs::read_dir(scratch.store.directory()).unwrap();
+    let mut files: Vec<_> = entries
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let file = entry.metadata().unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            (name, file.ino(), file.ctime(), file.ctime_nsec())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_look_at_a_damaged_store_tells_and_changes_nothing() {
+    type Damage = fn(&Scratch);
+    let damages: [(&str, Damage); 4] = [
+        ("it ends after 100 bytes, within a meta page", |scratch| {
+            file(scratch).set_len(100).unwrap();
+        }),
+        ("no meta page at byte 0", |scratch| {
+            file(scratch).write_all_at(&[0; PAGE as usize], 0).unwrap();
+        }),
+        ("its file is gone", |scratch| std::fs::remove_file(data(scratch)).unwrap()),
+        ("it has no format", |scratch| {
+            scratch.write(|txn| txn.delete(&crate::store::key::format()));
+        }),
+    ];
+    for (told, damage) in damages {
+        let scratch = with_leases(10);
+        damage(&scratch);
+        let before = files(&scratch);
+        for _ in 0..2 {
+            let looked = scratch.store.read(|txn| txn.leases()).unwrap_err();
+            let is_told = matches!(&looked, StoreError::Unsound { damage, .. } if damage == told);
+            assert!(is_told, "{looked:?}");
+        }
+        let existing = Store::existing(&scratch.root).unwrap();
+        assert!(existing.read(|txn| txn.loss()).is_err());
+        assert_eq!(files(&scratch), before, "{told}");
+        assert_told(&scratch, told);
+    }
+}
+
+#[test]
+fn there_is_a_store_where_one_was_made() {
+    let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let root = Root::at(directory.path());
+    assert!(Store::existing(&root).is_none());
+    let store = Store::open(&root).unwrap();
+    assert!(Store::existing(&root).is_none(), "a directory is no store");
+    assert_eq!(Store::look(&root).unwrap(), Standing::Absent);
+    store.loss().unwrap();
+    assert_eq!(Store::look(&root).unwrap(), Standing::Sound);
+    assert_eq!(Store::existing(&root).unwrap().loss().unwrap(), None);
 }
 
 #[test]
