@@ -22,6 +22,7 @@ mod operator;
 mod pause;
 mod policy;
 mod pools;
+mod power;
 mod service;
 mod unplug;
 mod users;
@@ -37,6 +38,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     service::TESTS,
     pools::TESTS,
     crash::TESTS,
+    power::TESTS,
     faults::TESTS,
     boot::TESTS,
     doctor::TESTS,

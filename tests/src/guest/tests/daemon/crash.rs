@@ -101,7 +101,7 @@ fn a_hundred_kills() {
 }
 
 /// Whatever the kill left: no file is half written, and none was set aside as damaged. Gives how many files there are.
-fn assert_all_json(directory: &Path, round: u64) -> u64 {
+pub(super) fn assert_all_json(directory: &Path, round: u64) -> u64 {
     let mut files = 0;
     for file in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = file.path();
