@@ -43,7 +43,8 @@ use ipam::{AttachmentKey, Root, Store};
 use crate::kernel::sysfs::Sysfs;
 use crate::protocol::{Call, Plugin};
 
-pub use self::release::reclaim;
+pub use self::alive::Keeper;
+pub use self::release::{Reclaimed, reclaim};
 
 /// The machine: where its state and its devices are.
 #[derive(Debug, Clone)]

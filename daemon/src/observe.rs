@@ -30,6 +30,7 @@ mod users;
 use links::Links;
 use operator::Operator;
 use users::Users;
+pub(crate) use users::holder_of_group;
 
 /// Looks at the host.
 ///

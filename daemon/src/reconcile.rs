@@ -9,7 +9,7 @@
 //!
 //! Success is never believed: a PF is in force only when a fresh snapshot gives an empty plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::Sender;
 
 use conf::PciAddress;
@@ -54,6 +54,8 @@ pub struct Pass {
     pub pools: BTreeMap<PoolRef, Standing>,
     /// What is told of it: a condition for every PF, policy and pool, and one for it all.
     pub conditions: Vec<Condition>,
+    /// Processes whose end may be that of an attachment, of which nothing else would tell.
+    pub keepers: BTreeSet<u32>,
     /// What went wrong besides PFs and pools.
     pub troubles: Vec<String>,
     /// The pause because of which nothing was done.
@@ -79,7 +81,9 @@ pub fn reconcile(
     let mut lanes: BTreeMap<PciAddress, LaneOutcome> = BTreeMap::new();
     let mut situation = Situation::look(host, written)?;
     set_damaged_aside(host, &situation, &mut troubles);
-    if reclaim::dead_attachments(host, &situation.snapshot, &mut troubles) {
+    let reclaim::Found { any, keepers } =
+        reclaim::dead_attachments(host, &situation.snapshot, &mut troubles);
+    if any {
         situation = Situation::look(host, written)?;
     }
     leases::settle(host, &mut troubles);
@@ -119,7 +123,9 @@ pub fn reconcile(
     }
     let pools = settle_pools(host, &situation, true, &mut troubles);
     let conditions = Vec::new();
-    let pass = Pass { planned, situation, left, lanes, pools, conditions, troubles, pause: None };
+    let pause = None;
+    let pass =
+        Pass { planned, situation, left, lanes, pools, conditions, keepers, troubles, pause };
     Ok(publish(host, pass))
 }
 
@@ -131,7 +137,9 @@ fn look(host: &Host, written: &Written, pause: Pause) -> Result<Pass, SituationE
     let planned = situation.plan();
     let (left, lanes, conditions) = (planned.clone(), BTreeMap::new(), Vec::new());
     let pause = Some(pause);
-    let pass = Pass { planned, situation, left, lanes, pools, conditions, troubles, pause };
+    let keepers = BTreeSet::new();
+    let pass =
+        Pass { planned, situation, left, lanes, pools, conditions, keepers, troubles, pause };
     Ok(publish(host, pass))
 }
 

@@ -5,6 +5,7 @@
 //! rtnetlink: PFs and VFs ------+
 //! uevents: PCI, netdevs -------+                   +--> pass (one thread at a time)
 //! pidfd: who is in the way ----+--> Pending --> loop
+//! inotify: namespaces that go -+
 //! slow timer, retries ---------+                   +--> Published --> socket, systemd
 //! socket: apply ---------------+
 //! ```

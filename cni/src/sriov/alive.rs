@@ -1,5 +1,7 @@
 //! Whether an attachment is still in use, so that nobody may undo it without a DEL.
 
+use std::path::PathBuf;
+
 use conf::cni::Error;
 
 use super::Host;
@@ -7,25 +9,42 @@ use crate::attachment::{Record, State};
 use crate::kernel::netns::Netns;
 use crate::kernel::vfio;
 
+/// What keeps an attachment alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keeper {
+    /// Its namespace, with a way to it: its own path, another mount or a process
+    /// (`/proc/PID/task/TID/ns/net`).
+    Namespace(PathBuf),
+    /// Whoever has the VFIO group of that number open.
+    Group(u32),
+}
+
 /// Whether the namespace of an attachment still exists, or someone still uses its VF.
 ///
 /// # Errors
 /// The kernel did not say: nothing may be undone then.
 pub(super) fn is_alive(host: &Host, record: &Record) -> Result<bool, Error> {
+    keeper(host, record).map(|keeper| keeper.is_some())
+}
+
+/// What keeps an attachment alive; `None` when nothing does.
+///
+/// # Errors
+/// Those of [`is_alive`].
+pub(super) fn keeper(host: &Host, record: &Record) -> Result<Option<Keeper>, Error> {
     if let Ok(netns) = Netns::open(&record.netns)
         && netns.cookie()? == record.netns_cookie
     {
-        return Ok(true);
+        return Ok(Some(Keeper::Namespace(record.netns.clone())));
     }
-    if Netns::by_cookie(record.netns_cookie)?.is_some() {
-        return Ok(true);
+    if let Some(found) = Netns::by_cookie(record.netns_cookie)? {
+        return Ok(Some(Keeper::Namespace(found.path)));
     }
     // Its VF is free, or another one's; or nobody can use it but from the namespace, which is gone.
     if record.state == State::Released || !record.driver.is_userspace() {
-        return Ok(false);
+        return Ok(None);
     }
-    match host.sysfs.function_while_stuck(record.vf)?.and_then(|found| found.iommu_group) {
-        Some(group) => Ok(vfio::is_busy(&host.root.join("/dev"), group)?),
-        None => Ok(false),
-    }
+    let function = host.sysfs.function_while_stuck(record.vf)?;
+    let Some(group) = function.and_then(|found| found.iommu_group) else { return Ok(None) };
+    Ok(vfio::is_busy(&host.root.join("/dev"), group)?.then_some(Keeper::Group(group)))
 }

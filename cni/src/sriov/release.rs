@@ -24,7 +24,7 @@ use conf::cni::{Code, Error};
 use ipam::nv_ipam::store_error;
 use ipam::{AttachmentKey, StoreError};
 
-use super::alive::is_alive;
+use super::alive::{Keeper, is_alive, keeper};
 use super::{Host, device_info, upstream};
 use crate::attachment::{Record, State};
 use crate::failure::Failures;
@@ -64,29 +64,41 @@ pub(super) fn del(
     Ok(())
 }
 
-/// Ends an attachment whose namespace is gone and for which no DEL ever came. `false` when it
-/// lives, or when somebody is at work on its VF.
+/// What became of an attachment that looked dead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reclaimed {
+    /// It was dead, and has come to its end.
+    Ended,
+    /// It lives.
+    Lives(Keeper),
+    /// Somebody else is at it, or was.
+    Others,
+}
+
+/// Ends an attachment whose namespace is gone and for which no DEL ever came.
 ///
 /// # Errors
 /// Whatever could not be put right; the record stays.
-pub fn reclaim(host: &Host, log: &Log, key: &AttachmentKey) -> Result<bool, Error> {
-    let Some(record) = find(host, key)? else { return Ok(false) };
+pub fn reclaim(host: &Host, log: &Log, key: &AttachmentKey) -> Result<Reclaimed, Error> {
+    let Some(record) = find(host, key)? else { return Ok(Reclaimed::Others) };
     if record.state == State::Released {
         // While the namespace is there, its DEL may be in the middle of telling the IPAM.
-        let is_left = !is_alive(host, &record)?;
-        return if is_left { books::tell(host, &record).map(|()| true) } else { Ok(false) };
+        return match is_alive(host, &record)? {
+            true => Ok(Reclaimed::Others),
+            false => books::tell(host, &record).map(|()| Reclaimed::Ended),
+        };
     }
     let purpose = Purpose::Release(key.clone());
     let lock = match VfLock::take(&host.root, record.vf, purpose, Patience::None) {
         Ok(lock) => lock,
-        Err(LockError::Held { .. }) => return Ok(false),
+        Err(LockError::Held { .. }) => return Ok(Reclaimed::Others),
         Err(error) => return Err(error.into()),
     };
-    let Some(record) = find(host, key)? else { return Ok(false) };
-    if is_alive(host, &record)? {
-        return Ok(false);
+    let Some(record) = find(host, key)? else { return Ok(Reclaimed::Others) };
+    match keeper(host, &record)? {
+        Some(keeper) => Ok(Reclaimed::Lives(keeper)),
+        None => release(host, log, &record, None, Some(lock)).map(|()| Reclaimed::Ended),
     }
-    release(host, log, &record, None, Some(lock)).map(|()| true)
 }
 
 /// The record of `key`.

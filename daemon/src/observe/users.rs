@@ -12,6 +12,8 @@ use crate::snapshot::{User, Vf};
 
 mod vfio;
 
+pub(crate) use vfio::holder_of_group;
+
 /// What is known of users before a VF is looked at.
 pub(super) struct Users {
     root: Root,

@@ -1,52 +1,78 @@
 //! Attachments whose container died without a DEL: the kernel gave the VF back when the namespace
 //! went away, and what its PF still has of it is put right here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use cni::attachment::{Record, State};
 use cni::log::Log;
-use cni::sriov;
+use cni::sriov::{self, Keeper, Reclaimed};
 use ipam::{AttachmentKey, StoreError};
 
 use crate::chain::Chain;
 use crate::host::Host;
+use crate::observe;
 use crate::snapshot::{Snapshot, User};
 
-/// Ends them, and says whether there were any.
+/// What the look at them came to.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Whether any were ended.
+    pub(super) any: bool,
+    /// Processes that keep one alive whose namespace has lost its name: their end is the only sign
+    /// that it has come to its own.
+    pub(super) keepers: BTreeSet<u32>,
+}
+
+/// Ends them.
 pub(super) fn dead_attachments(
     host: &Host,
     snapshot: &Snapshot,
     troubles: &mut Vec<String>,
-) -> bool {
+) -> Found {
+    let mut looked = Found::default();
     if !host.is_live() {
-        return false;
+        return looked;
     }
     let suspects = suspects(host, snapshot).unwrap_or_else(|error| {
         troubles.push(Chain(&error).to_string());
         Vec::new()
     });
     if suspects.is_empty() {
-        return false;
+        return looked;
     }
-    let mut any = false;
     let machine = match sriov::Host::open(host.root().clone()) {
         Ok(machine) => machine,
         Err(error) => {
             troubles.push(error.to_string());
-            return false;
+            return looked;
         }
     };
     for key in suspects {
         match sriov::reclaim(&machine, &Log::default(), &key) {
-            Ok(true) => {
+            Ok(Reclaimed::Ended) => {
                 tracing::info!("gave back the VF of {key}, whose network namespace is gone");
-                any = true;
+                looked.any = true;
             }
-            Ok(false) => {}
+            Ok(Reclaimed::Lives(keeper)) => looked.keepers.extend(process(&keeper)),
+            Ok(Reclaimed::Others) => {}
             Err(error) => troubles.push(error.to_string()),
         }
     }
-    any
+    looked
+}
+
+/// The process that keeps an attachment alive; `None` where none does, or none that is known.
+fn process(keeper: &Keeper) -> Option<u32> {
+    match keeper {
+        Keeper::Namespace(path) => process_of(path),
+        Keeper::Group(group) => observe::holder_of_group(*group),
+    }
+}
+
+/// The process that a path below `/proc/PID` belongs to.
+fn process_of(path: &Path) -> Option<u32> {
+    path.strip_prefix("/proc").ok()?.iter().next()?.to_str()?.parse().ok()
 }
 
 /// Attachments that look as if their namespace was gone, those included whose VF another pod has
@@ -75,4 +101,18 @@ fn suspects(host: &Host, snapshot: &Snapshot) -> Result<Vec<AttachmentKey>, Stor
 fn key(user: &User) -> Option<AttachmentKey> {
     let User::Container { container, interface, .. } = user else { return None };
     Some(AttachmentKey { container: container.parse().ok()?, ifname: interface.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_to_a_namespace_tells_whose_it_is() {
+        let process = |path: &str| process_of(Path::new(path));
+        assert_eq!(process("/proc/42/task/43/ns/net"), Some(42));
+        assert_eq!(process("/proc/42/root/run/netns/a"), Some(42));
+        assert_eq!(process("/run/netns/a"), None);
+        assert_eq!(process("/proc/self/ns/net"), None);
+    }
 }

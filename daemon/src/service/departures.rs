@@ -1,6 +1,6 @@
-//! Processes that are in the way of something: their end is a reason to look again.
+//! Processes that something waits for: their end is a reason to look again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -25,9 +25,9 @@ impl Departures {
         Self { waiting: BTreeMap::new(), sender }
     }
 
-    /// Waits for whoever is in the way of `plan`, and for nobody else any more.
-    pub(super) fn await_all(&mut self, plan: &Plan) {
-        let wanted: Vec<u32> = in_the_way(plan).collect();
+    /// Waits for whoever is in the way of `plan` and for `keepers`, and for nobody else any more.
+    pub(super) fn await_all(&mut self, plan: &Plan, keepers: &BTreeSet<u32>) {
+        let wanted: BTreeSet<u32> = in_the_way(plan).chain(keepers.iter().copied()).collect();
         self.waiting.retain(|process, task| {
             let stays = wanted.contains(process) && !task.is_finished();
             if !stays {
@@ -113,7 +113,7 @@ mod tests {
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let process = child.id();
         for _ in 0..2 {
-            departures.await_all(&waiting_for(process));
+            departures.await_all(&waiting_for(process), &BTreeSet::new());
         }
         assert_eq!(departures.waiting.len(), 1, "once is enough");
         tokio::task::yield_now().await;
@@ -122,9 +122,9 @@ mod tests {
         let cause = tokio::time::timeout(Duration::from_secs(60), causes.recv()).await;
         assert_eq!(cause.unwrap(), Some(Cause::Kernel));
         child.wait().unwrap();
-        departures.await_all(&waiting_for(process));
+        departures.await_all(&Plan::default(), &BTreeSet::from([process]));
         assert_eq!(causes.recv().await, Some(Cause::Kernel), "so does one that is gone already");
-        departures.await_all(&Plan::default());
+        departures.await_all(&Plan::default(), &BTreeSet::new());
         assert!(departures.waiting.is_empty());
     }
 }

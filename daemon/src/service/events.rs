@@ -1,4 +1,4 @@
-//! What wakes the loop: files, links, devices. An event says "look again" and nothing else.
+//! What wakes the loop: files, links, devices, namespaces. An event says "look again" and nothing else.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,6 +18,7 @@ use super::ServiceError;
 use crate::host::Host;
 
 mod files;
+mod namespaces;
 
 /// Why to look again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,7 @@ pub(super) fn listen(
     sender: mpsc::Sender<Cause>,
 ) -> Result<(), ServiceError> {
     files::listen(host, sender.clone());
+    namespaces::listen(host, sender.clone());
     listen_to_links(netdevs, sender.clone())
         .map_err(ServiceError::setup("listen for link events"))?;
     let uevents = Uevents::open().map_err(ServiceError::setup("listen for device events"))?;

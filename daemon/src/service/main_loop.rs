@@ -159,7 +159,7 @@ impl Loop {
             *known = netdevs;
             is_news
         });
-        self.departures.await_all(&pass.left);
+        self.departures.await_all(&pass.left, &pass.keepers);
         pass.outcome()
     }
 

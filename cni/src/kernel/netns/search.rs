@@ -44,10 +44,10 @@ impl Netns {
     /// The namespace with this cookie; `None` when it lives no more.
     ///
     /// Costs a visit to each namespace of the machine: for the case that nothing else leads there.
-    pub fn by_cookie(cookie: u64) -> Result<Option<Self>, Error> {
-        Self::visit(|netns, _| {
+    pub fn by_cookie(cookie: u64) -> Result<Option<Living>, Error> {
+        Self::visit(|netns, path| {
             Ok(match netns.cookie()? == cookie {
-                true => ControlFlow::Break(netns),
+                true => ControlFlow::Break(Living { netns, cookie, path: path.to_owned() }),
                 false => ControlFlow::Continue(()),
             })
         })
@@ -294,7 +294,8 @@ mod tests {
     fn own_namespace_is_found_by_its_cookie() {
         let own = Netns::current().unwrap();
         let found = Netns::by_cookie(own.cookie().unwrap()).unwrap().unwrap();
-        assert!(found.is_same(&own).unwrap());
+        assert!(found.netns.is_same(&own).unwrap());
+        assert!(Netns::open(&found.path).unwrap().is_same(&own).unwrap());
     }
 
     #[test]

@@ -21,6 +21,14 @@ pub(super) fn processes() -> BTreeMap<u32, User> {
     found
 }
 
+/// A process that holds that group open; `None` when none does by now.
+pub(crate) fn holder_of_group(group: u32) -> Option<u32> {
+    match processes().get(&group)? {
+        User::Process { pid, .. } => u32::try_from(*pid).ok(),
+        _ => None,
+    }
+}
+
 fn groups(process: &Process) -> Vec<u32> {
     let Ok(files) = process.fd() else { return Vec::new() };
     files

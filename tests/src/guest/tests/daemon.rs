@@ -5,7 +5,7 @@
 
 use crate::guest::Test;
 use crate::guest::host::{Pf, Vf, link, read};
-use crate::guest::program::{Output, run};
+use crate::guest::program::{Output, Program, Running, run};
 use crate::guest::railhead::{
     object, policy, railhead, remove_object, settings, wait_until_in_force,
 };
@@ -94,6 +94,19 @@ fn passes() -> Option<u64> {
 fn assert_in_force() {
     let plan: Output = railhead("plan --exit-code").ok();
     assert!(plan.stdout.contains("Nothing to do"), "{plan}");
+}
+
+/// A process that has the VF's VFIO group open, run by `shell`.
+#[track_caller]
+fn holder_of(vf: &Vf, shell: &str) -> Running {
+    let group = format!("/dev/vfio/{}", vf.iommu_group());
+    let holder = Program::new(shell).arg(format!("exec 3<>{group}; exec sleep 1000")).start();
+    let file = format!("/proc/{}/fd/3", holder.pid());
+    wait_for("the group to be held", || {
+        let held = std::fs::read_link(&file).is_ok_and(|path| path.as_os_str() == group.as_str());
+        held.then_some(())
+    });
+    holder
 }
 
 /// A kernel module that is neither loaded nor to be found. Dropped: it can be loaded again.

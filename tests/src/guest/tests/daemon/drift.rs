@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{admin_mac, drivers, drop_and_wait, is_up, mtu, own_mac, put_policy};
+use super::{
+    admin_mac, drivers, drop_and_wait, holder_of, is_up, mtu, own_mac, passes, put_policy,
+};
 use crate::guest::Test;
 use crate::guest::cni::Call;
 use crate::guest::host::{Pf, pf};
@@ -15,6 +17,7 @@ use crate::guest::wait::wait_for;
 pub(super) const TESTS: &[Test] = &[
     ("daemon::drift::is_repaired", is_repaired),
     ("daemon::drift::a_container_that_died_gives_its_vf_back", a_container_that_died),
+    ("daemon::drift::a_user_space_container_that_died_is_noticed", a_user_space_container),
     ("daemon::drift::a_pod_may_do_what_it_likes_with_its_vf", a_pod_may_do_what_it_likes),
 ];
 
@@ -101,5 +104,37 @@ fn a_container_that_died() {
     });
     assert_unchanged(&before, &state());
     drop_and_wait("net");
+    daemon.stop().ok();
+}
+
+/// No VF comes home that would wake the daemon. What does is the namespace's name that goes, and the end of the last
+/// process that has the VF, whichever comes last.
+fn a_user_space_container() {
+    let daemon = Daemon::start();
+    put_policy("vms", "enp1s0", 1, "  deviceType: vfio-pci\n");
+    let pf = pf(0);
+    wait_for("the VF's driver", || (drivers(&pf) == ["vfio-pci"]).then_some(()));
+    wait_until_in_force();
+    let vf = pf.vfs().remove(0);
+    let config =
+        json!({"cniVersion": "1.0.0", "name": "blue", "type": "sriov", "deviceID": vf.address});
+    let attachments = || railhead("attachments -o json").ok().json()["attachments"].clone();
+    for is_name_first in [true, false] {
+        let pod = Pod::new("pod");
+        Call::add("sriov", "c1", &pod, &config).run().ok();
+        let holder = holder_of(&vf, "ip netns exec pod bash -c");
+        if is_name_first {
+            let before = passes();
+            drop(pod);
+            wait_for("the daemon to look", || (passes() > before).then_some(()));
+            assert_eq!(attachments()[0]["container"], "c1", "the process has the VF still");
+            drop(holder);
+        } else {
+            drop(holder);
+            drop(pod);
+        }
+        wait_for("the daemon to forget it", || (attachments() == json!([])).then_some(()));
+    }
+    drop_and_wait("vms");
     daemon.stop().ok();
 }

@@ -2,14 +2,13 @@
 
 use serde_json::json;
 
-use super::{drivers, drop_policy, put_policy, undo};
+use super::{drivers, drop_policy, holder_of, put_policy, undo};
 use crate::guest::Test;
 use crate::guest::cni::Call;
 use crate::guest::host::pf;
 use crate::guest::pod::Pod;
-use crate::guest::program::{Program, run};
+use crate::guest::program::run;
 use crate::guest::railhead::railhead;
-use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
     ("daemon::users::a_vf_in_another_namespace", a_vf_in_another_namespace),
@@ -43,13 +42,7 @@ fn a_vf_in_another_namespace() {
 fn a_process_with_the_vfio_group() {
     put_policy("vms", "enp1s0", 1, "  deviceType: vfio-pci\n");
     railhead("apply").ok();
-    let group = format!("/dev/vfio/{}", pf(0).vfs()[0].iommu_group());
-    let holder = Program::new("bash -c").arg(format!("exec 3<>{group}; exec sleep 1000")).start();
-    let file = format!("/proc/{}/fd/3", holder.pid());
-    wait_for("the group to be held", || {
-        let held = std::fs::read_link(&file).is_ok_and(|path| path.as_os_str() == group.as_str());
-        held.then_some(())
-    });
+    let holder = holder_of(&pf(0).vfs()[0], "bash -c");
     put_policy("vms", "enp1s0", 1, "");
     let waits = railhead("apply").failed_with(1);
     assert!(waits.stdout.contains(&format!("VF 0 (process {} (", holder.pid())), "{waits}");
