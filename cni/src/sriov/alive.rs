@@ -19,7 +19,8 @@ pub enum Keeper {
     Group(u32),
 }
 
-/// Whether the namespace of an attachment still exists, or someone still uses its VF.
+/// Whether an attachment is in use: its VF is there, and so is its namespace or whoever else uses
+/// it.
 ///
 /// # Errors
 /// The kernel did not say: nothing may be undone then.
@@ -32,6 +33,12 @@ pub(super) fn is_alive(host: &Host, record: &Record) -> Result<bool, Error> {
 /// # Errors
 /// Those of [`is_alive`].
 pub(super) fn keeper(host: &Host, record: &Record) -> Result<Option<Keeper>, Error> {
+    // Its VF went, with its card for one; what has its address now is none of its own.
+    if record.state != State::Released
+        && host.sysfs.incarnation(record.vf)? != Some(record.incarnation)
+    {
+        return Ok(None);
+    }
     if let Ok(netns) = Netns::open(&record.netns)
         && netns.cookie()? == record.netns_cookie
     {

@@ -28,6 +28,8 @@ pub(super) struct Users {
 struct Record {
     #[serde(default)]
     pod: Option<PodRef>,
+    /// Which device had the VF's address then.
+    incarnation: u64,
 }
 
 impl Users {
@@ -88,17 +90,28 @@ fn read_store(host: &Host) -> Result<BTreeMap<PciAddress, User>, StoreError> {
     let Some(store) = host.store() else { return Ok(BTreeMap::new()) };
     let (owners, records) =
         store.read(|txn| Ok::<_, StoreError>((txn.vf_owners()?, txn.attachments::<Record>()?)))?;
-    let pods: BTreeMap<AttachmentKey, Option<PodRef>> = records
-        .into_iter()
-        .map(|(key, record)| (key, record.ok().and_then(|record| record.pod)))
-        .collect();
-    Ok(owners.into_iter().map(|(vf, key)| (vf, container(&key, pods.get(&key)))).collect())
+    // Of one that cannot be read nothing is known but that it is there.
+    let records: BTreeMap<AttachmentKey, Record> =
+        records.into_iter().filter_map(|(key, record)| Some((key, record.ok()?))).collect();
+    let used = owners.into_iter().filter_map(|(vf, key)| {
+        let record = records.get(&key);
+        let is_its_own = record.is_none_or(|record| is_still_there(host, vf, record));
+        is_its_own.then(|| (vf, container(&key, record)))
+    });
+    Ok(used.collect())
 }
 
-fn container(key: &AttachmentKey, pod: Option<&Option<PodRef>>) -> User {
+/// Whether the VF is the one that was attached. One that was made since, where a card was pulled
+/// out and put back, is nobody's yet.
+fn is_still_there(host: &Host, vf: PciAddress, record: &Record) -> bool {
+    let now = if host.is_live() { host.sysfs().incarnation(vf) } else { Ok(None) };
+    !matches!(now, Ok(Some(now)) if now != record.incarnation)
+}
+
+fn container(key: &AttachmentKey, record: Option<&Record>) -> User {
     User::Container {
         container: key.container.to_string(),
         interface: key.ifname.to_string(),
-        pod: pod.and_then(Option::as_ref).map(ToString::to_string),
+        pod: record.and_then(|record| record.pod.as_ref()).map(ToString::to_string),
     }
 }

@@ -3,6 +3,9 @@
 //! That a PF is exactly as it was found after its policy is gone is not asserted here: the runner compares the
 //! whole machine after every test.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use crate::guest::Test;
 use crate::guest::host::{Pf, Vf, link, read};
 use crate::guest::program::{Output, Program, Running, run};
@@ -87,6 +90,16 @@ fn first_pass() {
 /// How many passes the daemon that runs has made.
 fn passes() -> Option<u64> {
     railhead("status -o json").json()["daemon"]["passes"].as_u64()
+}
+
+/// That the daemon that runs leaves it at that: what failed would be tried again after one second, two, four, and so
+/// on, of which one is in the second half of this.
+#[track_caller]
+fn assert_no_retry() {
+    sleep(Duration::from_secs(2));
+    let before = passes();
+    sleep(Duration::from_secs(2));
+    assert_eq!(passes(), before, "nothing happened that is a reason to look again");
 }
 
 /// That there is nothing to do.
