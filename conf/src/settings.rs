@@ -4,12 +4,13 @@
 //! nodeName: worker-1            # directory mode; the host name when left out
 //! nodeLabels: {rack: r1}        # directory mode
 //! standalone: {host: 0, hosts: 2}
-//! guard: {allow: [ens1f0, "0000:86:00.1"]}
+//! guard: {allow: [ens1f0, "0000:86:00.1"], addresses: [192.0.2.1]}
 //! cooldownSeconds: 30
 //! blockGraceSeconds: 300
 //! ```
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -73,11 +74,15 @@ impl Default for Standalone {
     }
 }
 
-/// Which management NICs may be interrupted all the same.
+/// What the machine's own traffic depends on, and which NICs may be interrupted all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Guard {
     /// PFs by name, altname or PCI address.
     pub allow: Vec<String>,
+    /// Addresses that this machine must stay reachable by, or must stay able to reach, whatever
+    /// its default route: its own, like the one that the API server knows it by, or another's,
+    /// like the API server's.
+    pub addresses: Vec<IpAddr>,
 }
 
 impl Guard {
@@ -108,6 +113,7 @@ const KEYS: &[&str] = &[
     "standalone.host",
     "standalone.hosts",
     "guard.allow",
+    "guard.addresses",
     "cooldownSeconds",
     "blockGraceSeconds",
 ];
@@ -137,6 +143,7 @@ struct StandaloneSpec {
 #[serde(default, expecting = "an object")]
 struct GuardSpec {
     allow: Vec<String>,
+    addresses: Vec<String>,
 }
 
 /// The longest cooldown: a day.
@@ -175,6 +182,10 @@ fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
             "must be the name or the PCI address of a PF",
         );
     }
+    let addresses = spec.guard.addresses.iter().enumerate().filter_map(|(at, entry)| {
+        broken.keep(guarded(entry), format!("guard.addresses[{at}]"), quoted(entry))
+    });
+    let addresses: Vec<IpAddr> = addresses.collect();
     let mut seconds = |number: Option<i64>, key: &str, most: u32| {
         let number = number?;
         let fits = u32::try_from(number).ok().filter(|seconds| *seconds <= most);
@@ -187,11 +198,31 @@ fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
     Ok(Settings {
         node_name,
         node_labels: spec.node_labels,
-        guard: Guard { allow: spec.guard.allow },
+        guard: Guard { allow: spec.guard.allow, addresses },
         // What breaks a rule has left a violation above.
         standalone: standalone.unwrap_or(defaults.standalone),
         cooldown_seconds: cooldown.unwrap_or(defaults.cooldown_seconds),
         block_grace_seconds: block_grace.unwrap_or(defaults.block_grace_seconds),
+    })
+}
+
+/// An address that a NIC can be found by.
+fn guarded(text: &str) -> Result<IpAddr, ParseError> {
+    let is_link_local = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    let leads_nowhere = |address: &IpAddr| {
+        address.is_unspecified()
+            || address.is_loopback()
+            || address.is_multicast()
+            || is_link_local(*address)
+    };
+    let address = text.parse().ok().filter(|address| !leads_nowhere(address));
+    address.ok_or_else(|| {
+        ParseError::new(
+            "must be an IPv4 or IPv6 address of one host, without prefix, and not link-local",
+        )
     })
 }
 

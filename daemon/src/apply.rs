@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use conf::settings::Guard;
 use conf::{PciAddress, VfIndex};
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +116,8 @@ pub struct Job<'a> {
     pub host: &'a Host,
     /// What the plan was made from.
     pub snapshot: &'a Snapshot,
+    /// What the machine's own traffic depends on.
+    pub guard: &'a Guard,
     /// What railhead answers for.
     pub ownership: &'a Ownership,
     /// Who asks, by PF.

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use cni::kernel::processes::{self, Process};
 use cni::kernel::sysfs::{Function, Sriov};
 use cni::kernel::{self, child, module, vfio};
+use conf::settings::Guard;
 use conf::{DriverName, Mac, PciAddress, VfIndex};
 
 use crate::chain::Chain;
@@ -28,6 +29,7 @@ mod operator;
 mod users;
 
 use links::Links;
+use management::Reached;
 use operator::Operator;
 use users::Users;
 pub(crate) use users::holder_of_group;
@@ -37,9 +39,14 @@ pub(crate) use users::holder_of_group;
 /// Fails only when nothing can be said at all; what cannot be read of one PF is in
 /// [`Snapshot::unreadable`].
 pub fn observe(host: &Host) -> Result<Snapshot, kernel::Error> {
+    observe_with(host, &Guard::default())
+}
+
+/// The same, where the machine depends on the addresses of `guard` as well.
+pub fn observe_with(host: &Host, guard: &Guard) -> Result<Snapshot, kernel::Error> {
     let mut links = Links::read(host)?;
     let mut users = Users::read(host);
-    let management = management::netdevs(host, &mut links)?;
+    let Reached { by: management, lost } = management::netdevs(host, &mut links, guard)?;
     let processes = processes(host)?;
     let stragglers = child::stragglers(&processes);
     let operator = Operator::read(host);
@@ -47,6 +54,7 @@ pub fn observe(host: &Host) -> Result<Snapshot, kernel::Error> {
         vfio_pci: module::is_loaded(host.sysfs(), &DriverName::vfio_pci()),
         no_iommu: vfio::allows_no_iommu(host.sysfs()),
         operator: operator::daemon(&processes),
+        unguarded: lost,
         ..Snapshot::default()
     };
     for (address, function) in host.sysfs().physical_functions()? {

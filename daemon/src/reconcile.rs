@@ -105,6 +105,7 @@ pub fn reconcile(
         let job = Job {
             host,
             snapshot: &situation.snapshot,
+            guard: &situation.loaded.settings.guard,
             ownership: &situation.ownership,
             owners: &owners,
             deadlines,

@@ -16,7 +16,7 @@ use ipam::durable::FileError;
 use crate::host::Host;
 use crate::journal::files::Damaged;
 use crate::journal::{Owner, Ownership};
-use crate::observe::observe;
+use crate::observe::observe_with;
 use crate::plan::{Plan, Wish, plan};
 use crate::settings::{self, Loaded, Node, SettingsError};
 use crate::snapshot::{Inherited, Pf, Snapshot};
@@ -120,7 +120,7 @@ impl Situation {
     /// Looks at the host and says what is wished of it.
     pub fn look(host: &Host, written: &Written) -> Result<Self, SituationError> {
         let journal = host.journal().read().map_err(SituationError::Journal)?;
-        let snapshot = observe(host)?;
+        let snapshot = observe_with(host, &written.loaded.settings.guard)?;
         let wish = wish(written, &snapshot, &journal.ownership);
         Ok(Self {
             loaded: written.loaded.clone(),
@@ -156,9 +156,20 @@ impl Situation {
             )),
             _ => None,
         });
+        let unguarded = self.snapshot.unguarded.iter().map(|address| {
+            format!(
+                "guard.addresses: {address}: no interface has it and no route leads there, so that \
+                 no NIC is guarded for it"
+            )
+        });
         let objects = self.objects.notices.iter().map(ToString::to_string);
         let warnings = self.loaded.warnings.iter().cloned();
-        warnings.chain(objects).chain(damaged).chain(self.snapshot.unreadable()).collect()
+        warnings
+            .chain(unguarded)
+            .chain(objects)
+            .chain(damaged)
+            .chain(self.snapshot.unreadable())
+            .collect()
     }
 
     /// Who asks for each PF, with the generations that count.

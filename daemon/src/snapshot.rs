@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use conf::{DriverName, IfName, Mac, PciAddress, PciId, VfIndex};
@@ -26,6 +27,9 @@ pub struct Snapshot {
     /// The SR-IOV Network Operator's daemon, where it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<OperatorDaemon>,
+    /// Addresses that the settings guard and that no NIC leads to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unguarded: Vec<IpAddr>,
 }
 
 /// The SR-IOV Network Operator's daemon.

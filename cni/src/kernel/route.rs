@@ -101,6 +101,26 @@ impl Route {
             .map_err(|cause| Error::new("list", "default routes", cause))
     }
 
+    /// The route by which the kernel sends to `address`, one entry for each next hop; none where
+    /// there is no way, or where the address is the namespace's own.
+    pub fn routes_to(&mut self, address: IpAddr) -> Result<Vec<IpRoute>, Error> {
+        let message = RouteNetlinkMessage::GetRoute(wire::lookup(address));
+        let found = self.ask(message, |payload| {
+            let message = RouteMessage::parse(payload).map_err(malformed)?;
+            Ok(wire::routes(&message))
+        });
+        match found {
+            // No route; or one that says so: `unreachable`, `prohibit`.
+            Err(Cause::Errno {
+                errno: Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES,
+                ..
+            }) => Ok(Vec::new()),
+            found => {
+                found.map_err(|cause| Error::new("find", format!("the way to {address}"), cause))
+            }
+        }
+    }
+
     /// Adds a route. The same route there already is [`Change::Same`]; another one to the same
     /// destination with the same metric is EEXIST.
     pub fn add_route(&mut self, route: &IpRoute) -> Result<Change, Error> {

@@ -190,3 +190,33 @@ fn host_bits_of_a_destination_do_not_matter() {
         assert_eq!(shown("route show 10.9.0.0/16")["dst"], "10.9.0.0/16");
     });
 }
+
+#[test]
+fn the_way_to_an_address_is_found_with_all_its_next_hops() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let va = va(&mut route);
+        ip("link add vc type veth peer name vd");
+        ip("link set vc up");
+        ip("link set vd up");
+        ip("addr add 10.2.0.2/24 dev vc");
+        let vc = link(&mut route, "vc").index;
+        let mut through = |address: &str| -> Vec<u32> {
+            let routes = route.routes_to(address.parse().unwrap()).unwrap();
+            routes.iter().map(|route| route.index).collect()
+        };
+        assert_eq!(through("10.1.0.9"), [va]);
+        assert_eq!(through("2001:db8::9"), [va]);
+        assert_eq!(through("192.0.2.1"), [0; 0], "there is no way");
+        assert_eq!(through("10.1.0.2"), [0; 0], "it is our own");
+        ip("route add 192.0.2.0/24 nexthop via 10.1.0.1 nexthop via 10.2.0.1");
+        ip("route add prohibit 198.51.100.0/24");
+        assert_eq!(through("192.0.2.1"), [va, vc]);
+        assert_eq!(through("198.51.100.1"), [0; 0]);
+        // The rule decides, and not the main table alone.
+        ip("route add 203.0.113.0/24 via 10.1.0.1");
+        ip("route add 203.0.113.0/24 via 10.2.0.1 table 100");
+        ip("rule add to 203.0.113.7 lookup 100");
+        assert_eq!((through("203.0.113.6"), through("203.0.113.7")), (vec![va], vec![vc]));
+    });
+}

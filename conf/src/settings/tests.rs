@@ -19,7 +19,8 @@ fn every_key_arrives() {
     let document = json!({
         "nodeName": "worker-1", "nodeLabels": {"kubernetes.io/os": "linux", "gpu": ""},
         "standalone": {"host": 1, "hosts": 2},
-        "guard": {"allow": ["ens1f0", "86:00.1"]}, "cooldownSeconds": 0,
+        "guard": {"allow": ["ens1f0", "86:00.1"], "addresses": ["192.0.2.1", "2001:db8::1"]},
+        "cooldownSeconds": 0,
         "blockGraceSeconds": 604_800,
     });
     let (settings, warnings) = read(document.clone()).unwrap();
@@ -90,11 +91,26 @@ fn rules() {
 
 #[test]
 fn a_pf_is_allowed_by_any_of_its_names_or_its_address() {
-    let guard = Guard { allow: vec!["ens1f0".to_owned(), "86:00.1".to_owned()] };
+    let allow = vec!["ens1f0".to_owned(), "86:00.1".to_owned()];
+    let guard = Guard { allow, ..Guard::default() };
     let at = |text: &str| text.parse::<PciAddress>().unwrap();
     assert!(guard.allows(at("0000:01:00.0"), ["ens1f0"]));
     assert!(guard.allows(at("0000:01:00.0"), ["eth0", "ens1f0"]));
     assert!(guard.allows(at("0000:86:00.1"), []));
     assert!(!guard.allows(at("0000:86:00.0"), ["ens1f0np0"]));
     assert!(!Guard::default().allows(at("0000:86:00.0"), ["ens1f0"]));
+}
+
+#[test]
+fn an_address_to_guard_is_one_that_a_nic_can_be_found_by() {
+    let refused = |entry: &str| refused(json!({"guard": {"addresses": [entry]}}));
+    for entry in ["node-a", "192.0.2.1/24", "0.0.0.0", "::1", "fe80::1", "169.254.0.1", "ff02::1"] {
+        assert_eq!(
+            refused(entry),
+            format!(
+                "guard.addresses[0]: \"{entry}\": must be an IPv4 or IPv6 address of one host, \
+                 without prefix, and not link-local"
+            )
+        );
+    }
 }

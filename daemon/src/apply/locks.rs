@@ -5,7 +5,7 @@ use conf::VfIndex;
 
 use super::Job;
 use super::error::StepError;
-use crate::observe::observe;
+use crate::observe::observe_with;
 use crate::plan::{Action, Step};
 use crate::snapshot::Pf;
 
@@ -52,7 +52,7 @@ fn lock(job: Job<'_>, vf: conf::PciAddress, steps: &[&Step]) -> Result<VfLock, L
 }
 
 fn refuse_users(job: Job<'_>, pf: &Pf, touched: &[VfIndex]) -> Result<(), StepError> {
-    let snapshot = observe(job.host)?;
+    let snapshot = observe_with(job.host, job.guard)?;
     let Some(now) = snapshot.pfs.get(&pf.address) else { return Ok(()) };
     match now.users().find(|(index, _)| touched.contains(index)) {
         Some((vf, user)) => Err(StepError::InUse { vf, user: user.clone() }),

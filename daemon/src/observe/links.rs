@@ -1,6 +1,7 @@
 //! Netdevs by the PCI function that they belong to.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use cni::kernel::Error;
 use cni::kernel::link::{Hardware, Link};
@@ -86,6 +87,24 @@ impl Links {
             }));
         }
         let named = indices.into_iter();
+        Ok(named.filter_map(|(index, why)| Some((by_index.get(&index)?.if_name()?, why))).collect())
+    }
+
+    /// The netdevs that have this address, or by which the kernel sends there, each with why; a
+    /// captured tree tells none.
+    pub(super) fn ways_to(&mut self, address: IpAddr) -> Result<Vec<(IfName, String)>, Error> {
+        let Self::Live { route, by_index, .. } = self else { return Ok(Vec::new()) };
+        let all = route.all_addresses()?;
+        let own = all.iter().filter(|found| found.network.ip() == address).map(|own| own.index);
+        let mut ways: Vec<(u32, String)> = own
+            .map(|index| (index, format!("it has the address {address} of guard.addresses")))
+            .collect();
+        if ways.is_empty() {
+            let why = format!("the way to {address} of guard.addresses leads by it");
+            let routes = route.routes_to(address)?.into_iter();
+            ways = routes.map(|route| (route.index, why.clone())).collect();
+        }
+        let named = ways.into_iter();
         Ok(named.filter_map(|(index, why)| Some((by_index.get(&index)?.if_name()?, why))).collect())
     }
 

@@ -1,31 +1,50 @@
 //! PFs that the machine itself is reached by: what its default routes, or else its addresses,
-//! stand on.
+//! stand on, and what the settings name besides.
 //!
 //! ```text
 //! default routes of the main table, else of any table, else global addresses
+//!    |   and whatever has, or leads to, the addresses of guard.addresses
 //!    |
 //!    v
 //! netdev --lower_*, Open vSwitch ports--> netdev --> … --> PF, or VF of a PF
 //! ```
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use cni::kernel::Error;
 use conf::IfName;
+use conf::settings::Guard;
 
 use super::links::Links;
 use crate::host::Host;
 use crate::snapshot::{Pf, User};
 
-/// The netdevs that the machine is reached by, each with why: itself, or as a part of a bond, a
-/// bridge, a VLAN.
-pub(super) fn netdevs(host: &Host, links: &mut Links) -> Result<BTreeMap<IfName, String>, Error> {
-    let mut carrying = BTreeMap::new();
-    for (top, why) in links.ways_out()? {
-        descend(host, links, &top, &why, &mut carrying)?;
-        carrying.insert(top, why);
+/// What the machine is reached by.
+#[derive(Debug, Default)]
+pub(super) struct Reached {
+    /// Netdevs, each with why: itself, or as a part of a bond, a bridge, a VLAN.
+    pub(super) by: BTreeMap<IfName, String>,
+    /// Addresses that are to be guarded, and that no netdev leads to.
+    pub(super) lost: Vec<IpAddr>,
+}
+
+/// Finds them.
+pub(super) fn netdevs(host: &Host, links: &mut Links, guard: &Guard) -> Result<Reached, Error> {
+    let mut reached = Reached::default();
+    let mut tops = links.ways_out()?;
+    for address in &guard.addresses {
+        let ways = links.ways_to(*address)?;
+        if ways.is_empty() && host.is_live() {
+            reached.lost.push(*address);
+        }
+        tops.extend(ways);
     }
-    Ok(carrying)
+    for (top, why) in tops {
+        descend(host, links, &top, &why, &mut reached.by)?;
+        reached.by.entry(top).or_insert(why);
+    }
+    Ok(reached)
 }
 
 /// Adds all that `top` stands on.

@@ -47,6 +47,21 @@ pub(super) fn message(route: &IpRoute) -> RouteMessage {
     message
 }
 
+/// The question for the route to `address`, whole as it stands in its table (RTM_F_FIB_MATCH): the
+/// answer to the plain question knows one next hop only.
+pub(super) fn lookup(address: IpAddr) -> RouteMessage {
+    let destination = IpNetwork::from(address);
+    let mut message = RouteMessage::default();
+    message.header = RouteHeader {
+        address_family: family(&destination),
+        destination_prefix_length: destination.prefix(),
+        flags: RouteFlags::FibMatch,
+        ..RouteHeader::default()
+    };
+    message.attributes.push(RouteAttribute::Destination(RouteAddress::from(address)));
+    message
+}
+
 /// The routes that a message tells of: one for each next hop; none where it is not a unicast
 /// route to an IP network.
 pub(super) fn routes(message: &RouteMessage) -> Vec<IpRoute> {

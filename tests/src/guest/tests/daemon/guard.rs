@@ -8,6 +8,7 @@ use crate::guest::railhead::{railhead, settings};
 
 pub(super) const TESTS: &[Test] = &[
     ("daemon::guard::sees_the_pf_below_whatever_the_machine_is_reached_by", sees_the_pf),
+    ("daemon::guard::sees_what_leads_to_addresses_of_the_settings", sees_listed_addresses),
     ("daemon::guard::sees_a_vf_that_the_machine_is_reached_by", sees_a_vf),
     ("daemon::guard::yields_to_the_settings", yields_to_the_settings),
 ];
@@ -110,6 +111,44 @@ fn sees_the_pf() {
     let plan = railhead("plan").ok();
     assert!(plan.stdout.contains("create 2 VFs"), "nothing of it is left: {plan}");
     run("ip link set enp1s0 down").ok();
+    drop_policy("net");
+}
+
+/// The default route leads elsewhere; what the node is known by, and whom it must reach, only its admin knows.
+fn sees_listed_addresses() {
+    put_policy("net", "enp1s0", 2, "");
+    for line in [
+        "link set enp1s0 up",
+        "link add dummy0 up type dummy",
+        "addr add 198.51.100.1/24 dev dummy0",
+        "route add default via 198.51.100.2",
+        "link add link enp1s0 name lan up type vlan id 5",
+        "addr add 192.0.2.1/24 dev lan",
+        "route add 203.0.113.0/24 nexthop via 198.51.100.3 nexthop via 192.0.2.254",
+        "-6 addr add 2001:db8::1/64 dev enp1s0 nodad",
+    ] {
+        run(&format!("ip {line}")).ok();
+    }
+    railhead("plan").ok();
+    for (address, says) in [
+        ("192.0.2.1", "since it has the address 192.0.2.1 of guard.addresses (below lan);"),
+        ("203.0.113.7", "since the way to 203.0.113.7 of guard.addresses leads by it (below lan);"),
+        ("2001:db8::9", "since the way to 2001:db8::9 of guard.addresses leads by it;"),
+    ] {
+        settings(&format!("nodeName: node-a\nguard: {{addresses: [\"{address}\"]}}\n"));
+        let plan = railhead("plan").failed_with(1);
+        assert!(plan.stdout.contains("create 2 VFs: would interrupt"), "{address}: {plan}");
+        assert!(plan.stdout.contains(says), "{address}: {plan}");
+    }
+    // Those of the default route's NIC, and one that nobody knows: told, since it guards nothing.
+    settings("nodeName: node-a\nguard: {addresses: [198.51.100.9, \"2001:db8:9::1\"]}\n");
+    let plan = railhead("plan").ok();
+    assert!(plan.stderr.contains("2001:db8:9::1: no interface has it"), "{plan}");
+    assert!(!plan.stderr.contains("198.51.100.9"), "{plan}");
+    for line in ["link del lan", "link del dummy0", "link set enp1s0 down"] {
+        run(&format!("ip {line}")).ok();
+    }
+    run("ip -6 addr flush dev enp1s0").ok();
     drop_policy("net");
 }
 
