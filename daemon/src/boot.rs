@@ -2,7 +2,7 @@
 //! with no API server, in a bounded time.
 //!
 //! ```text
-//! objects on disk, last good ones --+--> expected PFs --> wait for them --> reconcile --> Outcome
+//! what is written, else last good ---+--> expected PFs --> wait for them --> reconcile --> Outcome
 //! last report: which PFs, how named-+      (uevents, udev's database; a deadline)
 //! ```
 //!
@@ -108,7 +108,7 @@ fn watch(heard: &Receiver<Event>, until: Instant, show: &mut impl FnMut(&Event))
 }
 
 fn work(host: &Host, devices: Instant, events: &Sender<Event>) -> Result<Outcome, BootError> {
-    let written = Written::read_or_last_good(host)?;
+    let written = Written::read_or_last_good(host, None)?;
     let mut problems = Vec::new();
     let expected = Expected::of(host, &written).unwrap_or_else(|error| {
         problems.push(Chain(&error).to_string());

@@ -189,6 +189,9 @@ fn show_pass(outcome: &reconcile::Outcome, context: &mut Context) -> Outcome {
 
 /// Tells what a plan does not: what is wrong with what it was made from.
 fn complain_of_sources(situation: &Situation) {
+    if let Some(broken) = &situation.loaded.broken {
+        complain(broken);
+    }
     complain_of(&situation.notices(), &situation.objects.problems);
     for damaged in &situation.damaged {
         complain(damaged);

@@ -24,6 +24,7 @@ use crate::host::Host;
 use crate::pause::{self, Pause};
 use crate::plan::Plan;
 use crate::report::{self, Facts, PfFate, Report as _, Timestamp};
+use crate::settings;
 use crate::situation::{Situation, SituationError, Written};
 use crate::snapshot::Pf;
 use crate::source;
@@ -192,6 +193,9 @@ fn settle_pools(
 
 /// Saves what must outlive a reboot and tells others how it went, where that is news.
 fn publish(host: &Host, mut pass: Pass) -> Pass {
+    if let Err(error) = settings::save_last_good(host.root(), &pass.situation.loaded) {
+        pass.troubles.push(Chain(&error).to_string());
+    }
     if let Err(error) = source::save_last_good(host.root(), &pass.situation.objects) {
         pass.troubles.push(Chain(&error).to_string());
     }

@@ -8,11 +8,14 @@ use ipam::Root;
 use nix::sys::utsname::uname;
 use serde_json::{Map, Value};
 
+use crate::chain::Chain;
 use crate::printable::Printable;
 use crate::source::{FileRefusal, documents, read_named};
 
+mod last_good;
 mod node;
 
+pub use last_good::{LastGoodError, save as save_last_good};
 pub use node::Node;
 
 /// The settings in force.
@@ -24,6 +27,8 @@ pub struct Loaded {
     pub node: Node,
     /// What is surely not meant (unknown keys), a line each that begins with the file.
     pub warnings: Vec<String>,
+    /// Why `railhead.yaml` does not count, where these are settings that were in force before.
+    pub broken: Option<String>,
 }
 
 /// Why there are no settings.
@@ -67,12 +72,53 @@ pub enum SettingsError {
         /// The file in which a name can be set.
         path: PathBuf,
     },
+    /// The settings cannot be used, and what was kept of earlier ones cannot either.
+    #[error("{}, and the last good settings cannot be used either", Chain(broken.as_ref()))]
+    NothingGood {
+        /// What is wrong with the settings.
+        broken: Box<SettingsError>,
+        /// What is wrong with the last good ones.
+        source: LastGoodError,
+    },
 }
 
 /// Reads the settings under `root`; without a file, the defaults.
 pub fn load(root: &Root) -> Result<Loaded, SettingsError> {
+    read(root, &host_name())
+}
+
+/// The same where something must be in force: settings that cannot be used leave those that were,
+/// which are `before`, else the last good ones on disk.
+pub fn load_or_last_good(root: &Root, before: Option<&Loaded>) -> Result<Loaded, SettingsError> {
+    read_or_last_good(root, &host_name(), before)
+}
+
+fn read_or_last_good(
+    root: &Root,
+    host: &str,
+    before: Option<&Loaded>,
+) -> Result<Loaded, SettingsError> {
+    let broken = match read(root, host) {
+        Err(broken) => broken,
+        read => return read,
+    };
+    let last = match before {
+        Some(before) => Ok(Some((before.settings.clone(), before.node.clone()))),
+        None => last_good::load(root),
+    };
+    match last {
+        Ok(Some((settings, node))) => {
+            let broken = Some(format!("{}: the last good settings are in force", Chain(&broken)));
+            Ok(Loaded { settings, node, warnings: Vec::new(), broken })
+        }
+        Ok(None) => Err(broken),
+        Err(source) => Err(SettingsError::NothingGood { broken: Box::new(broken), source }),
+    }
+}
+
+fn host_name() -> String {
     let host = uname().map(|host| host.nodename().to_string_lossy().into_owned());
-    read(root, &host.unwrap_or_default())
+    host.unwrap_or_default()
 }
 
 fn read(root: &Root, host: &str) -> Result<Loaded, SettingsError> {
@@ -92,7 +138,7 @@ fn read(root: &Root, host: &str) -> Result<Loaded, SettingsError> {
         .map(|warning| format!("{}: {}", path.display(), Printable(warning)))
         .collect();
     let node = Node::new(name, settings.node_labels.clone());
-    Ok(Loaded { settings, node, warnings })
+    Ok(Loaded { settings, node, warnings, broken: None })
 }
 
 /// The settings as they are written; an absent file and an empty one say nothing.

@@ -86,17 +86,21 @@ impl Written {
         Ok(Self { loaded, objects: keeping(host, objects)? })
     }
 
-    /// The same for a host that just started, where nothing is in force yet that could stay: while
-    /// the directory of objects itself cannot be read, the last good ones are.
-    pub fn read_or_last_good(host: &Host) -> Result<Self, SituationError> {
-        match Self::read(host) {
-            Err(SituationError::Source(error)) => {
+    /// The same where something must be in force whatever the admin has broken: settings that
+    /// cannot be used leave those of `before`, else the last good ones; while the directory of
+    /// objects itself cannot be read, the last good ones are.
+    pub fn read_or_last_good(host: &Host, before: Option<&Self>) -> Result<Self, SituationError> {
+        let before = before.map(|written| &written.loaded);
+        let loaded = settings::load_or_last_good(host.root(), before)?;
+        let objects = match Directory::at(host.root().objects()).read() {
+            Ok(objects) => objects,
+            Err(error) => {
                 let why = FileRefusal::Unreadable { error: error.source.to_string() };
                 let unread = Problem::File { file: error.path, why };
-                Self::with(host, Objects { problems: vec![unread], ..Objects::default() })
+                Objects { problems: vec![unread], ..Objects::default() }
             }
-            read => read,
-        }
+        };
+        Ok(Self { loaded, objects: keeping(host, objects)? })
     }
 
     /// The settings in force, with `objects` in the place of those in force.

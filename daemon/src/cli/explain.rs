@@ -25,8 +25,11 @@ pub struct Args {
 
 /// Explains.
 pub fn run(args: &Args, context: &mut Context) -> Outcome {
-    let written = Written::read(&context.host)?;
+    let written = Written::read_or_last_good(&context.host, None)?;
     let situation = Situation::look(&context.host, &written)?;
+    if let Some(broken) = &situation.loaded.broken {
+        complain(broken);
+    }
     let explained = Explained::of(&situation, &situation.plan(), &args.name);
     if explained.is_empty() {
         for problem in &situation.objects.problems {

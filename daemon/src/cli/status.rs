@@ -24,7 +24,7 @@ pub struct Args {}
 
 /// Shows how the node is.
 pub fn run(_args: &Args, context: &mut Context) -> Outcome {
-    let written = Written::read(&context.host)?;
+    let written = Written::read_or_last_good(&context.host, None)?;
     let situation = Situation::look(&context.host, &written)?;
     let plan = situation.plan();
     let daemon = match Client::connect(&context.host)? {
@@ -46,6 +46,6 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     if let Some(loss) = &pools.addresses.loss {
         complain(loss);
     }
-    let in_force = status.is_in_force() && situation.objects.problems.is_empty();
-    Ok(if in_force { Exit::Done } else { Exit::Failed })
+    let is_readable = situation.loaded.broken.is_none() && situation.objects.problems.is_empty();
+    Ok(if is_readable && status.is_in_force() { Exit::Done } else { Exit::Failed })
 }

@@ -78,7 +78,8 @@ pub(super) fn objects(situation: &Situation) -> Vec<Finding> {
 
 /// Settings, or a source, that cannot be used at all.
 pub(super) fn unreadable(why: &str) -> Finding {
-    Finding::error("settings", why, "nothing can be planned").mend("mend what it names")
+    Finding::error("settings", why, "the daemon keeps to what was last good, and no change counts")
+        .mend("mend what it names")
 }
 
 /// Who else may write where a root process reads what to do.

@@ -69,13 +69,13 @@ impl PfOutcome {
 impl Pass {
     /// What it came to.
     pub fn outcome(&self) -> Outcome {
-        let objects = &self.situation.objects;
-        let problems = objects.problems.iter().map(ToString::to_string);
+        let settings = self.situation.loaded.broken.iter().cloned();
+        let objects = self.situation.objects.problems.iter().map(ToString::to_string);
         Outcome {
             pause: self.pause.as_ref().map(ToString::to_string),
             pfs: self.pf_outcomes(),
             objects: self.not_in_force(),
-            problems: problems.chain(self.troubles.iter().cloned()).collect(),
+            problems: settings.chain(objects).chain(self.troubles.iter().cloned()).collect(),
             notices: self.situation.notices(),
         }
     }

@@ -120,10 +120,10 @@ impl Loop {
     }
 
     fn begin(&mut self) {
-        let reads = self.due.take();
         let work = Work {
             host: Arc::clone(&self.host),
-            written: if reads { None } else { self.written.clone() },
+            written: self.written.clone(),
+            reads: self.due.take(),
             stop: Arc::clone(&self.stop),
             events: self.published.events.clone(),
         };
@@ -135,7 +135,7 @@ impl Loop {
         self.running = None;
         let outcome = match worked {
             Some(Worked { written, pass }) => {
-                // Settings that cannot be read leave those in force that could be.
+                // What cannot be read leaves what could be.
                 self.written = written.or(self.written.take());
                 pass.map(|pass| self.passed(&pass)).map_err(|error| Chain(&error).to_string())
             }

@@ -14,8 +14,10 @@ use crate::situation::{SituationError, Written};
 /// What a pass works with.
 pub(super) struct Work {
     pub(super) host: Arc<Host>,
-    /// What is written; `None` to read it anew.
+    /// What the last pass worked with.
     pub(super) written: Option<Written>,
+    /// Whether to read what is written anew.
+    pub(super) reads: bool,
     pub(super) stop: Arc<Stop>,
     pub(super) events: broadcast::Sender<Event>,
 }
@@ -30,7 +32,12 @@ pub(super) struct Worked {
 impl Work {
     /// Makes the pass.
     pub(super) fn run(self) -> Worked {
-        let written = match self.written.map_or_else(|| Written::read(&self.host), Ok) {
+        let before = self.written.as_ref();
+        let written = match before.filter(|_| !self.reads) {
+            Some(before) => Ok(before.clone()),
+            None => Written::read_or_last_good(&self.host, before),
+        };
+        let written = match written {
             Ok(written) => written,
             Err(error) => return Worked { written: None, pass: Err(error) },
         };

@@ -25,7 +25,7 @@ spec: {{nodeSelector: {{}}, resourceName: {name}, numVfs: 2, nicSelector: {selec
         .collect();
     let node = Node::new("lab".parse().unwrap(), BTreeMap::new());
     let settings = conf::settings::Settings::default();
-    let loaded = Loaded { settings, node, warnings: Vec::new() };
+    let loaded = Loaded { settings, node, warnings: Vec::new(), broken: None };
     let objects = Objects::of_files(&files);
     assert!(objects.problems.is_empty(), "{:?}", objects.problems);
     Written { loaded, objects }

@@ -7,13 +7,13 @@ use std::fs;
 use std::time::Duration;
 
 use super::{
-    MissingModule, admin_mac, assert_in_force, drivers, drop_policy, is_up, mtu, own_mac,
-    put_policy, undo,
+    MissingModule, admin_mac, assert_in_force, drivers, drop_and_wait, drop_policy, is_up, mtu,
+    own_mac, put_policy, undo,
 };
 use crate::guest::Test;
 use crate::guest::host::{Pf, link, netdev_of, pf, put, read, write};
-use crate::guest::program::{Program, run};
-use crate::guest::railhead::railhead;
+use crate::guest::program::{Program, Running, run};
+use crate::guest::railhead::{Daemon, object, policy, railhead, settings};
 use crate::guest::trace::Trace;
 use crate::guest::wait::wait_for;
 
@@ -23,6 +23,7 @@ pub(super) const TESTS: &[Test] = &[
     ("daemon::boot::a_pf_under_another_name_is_told", a_pf_under_another_name),
     ("daemon::boot::a_module_that_is_missing_is_named", a_module_that_is_missing),
     ("daemon::boot::without_the_objects_the_last_good_ones_count", without_the_objects),
+    ("daemon::boot::with_broken_settings_the_last_good_ones_count", with_broken_settings),
 ];
 
 /// What a reboot takes away.
@@ -110,19 +111,39 @@ fn a_pf_that_comes_late() {
     put("/run/udev/control", "");
     put(&format!("/run/udev/data/n{}", ifindex("enp1s0")), "");
     lose_driver(&late);
-    let mut boot = Program::new("railhead boot --wait 300").start();
+    let boot = Program::new("railhead boot --wait 300").start();
     let holder = || fs::read_to_string("/run/railhead/daemon.lock").unwrap_or_default();
     wait_for("the boot to be at it", || holder().contains("railhead boot").then_some(()));
     let early = find_driver(&late);
     assert_ne!(early, "enp2s0");
     run(&format!("ip link set {early} name enp2s0")).ok();
-    assert!(boot.is_alive(), "udev has not said yet that this is its name");
+    // Between the two it has looked, and found the name: udev has not said yet that it stays.
+    hears_of(&boot, "enp2s0");
+    hears_of(&boot, "enp2s0");
     assert_eq!((first.num_vfs(), late.num_vfs()), (0, 0));
     put(&format!("/run/udev/data/n{}", ifindex("enp2s0")), "");
     boot.finish(Duration::from_secs(120)).ok();
     assert_eq!((first.num_vfs(), late.num_vfs()), (1, 1));
     fs::remove_dir_all("/run/udev").expect("remove udev's files");
     undo("net");
+}
+
+/// Has the kernel announce a netdev once more, and waits until the boot has taken that from its socket.
+fn hears_of(boot: &Running, netdev: &str) {
+    write(&format!("/sys/class/net/{netdev}/uevent"), "change");
+    wait_for("the boot to hear of it", || {
+        let files = fs::read_dir(format!("/proc/{}/fd", boot.pid())).expect("list its files");
+        let files = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
+        let sockets: Vec<String> = files
+            .filter_map(|file| Some(file.to_str()?.strip_prefix("socket:[")?.replace(']', "")))
+            .collect();
+        // sk, protocol, port, groups, bytes to be read, ..., inode
+        let all = read("/proc/net/netlink");
+        let mut rows = all.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let uevents = |row: &Vec<&str>| row[1] == "15" && sockets.iter().any(|it| it == row[9]);
+        let row = rows.find(uevents).expect("a boot that waits for uevents");
+        (row[4] == "0").then_some(())
+    });
 }
 
 fn ifindex(netdev: &str) -> String {
@@ -177,4 +198,37 @@ fn without_the_objects() {
     fs::rename("/etc/railhead/elsewhere", "/etc/railhead/objects").expect("move them back");
     assert_in_force();
     undo("net");
+}
+
+/// A policy for this rack only, so that a node with default settings is not meant.
+fn with_broken_settings() {
+    let settings_of_the_rack = || settings("nodeName: node-a\nnodeLabels: {rack: r1}\n");
+    settings_of_the_rack();
+    let of_the_rack =
+        policy("net", "enp1s0", 1, "").replace("nodeSelector: {}", "nodeSelector: {rack: r1}");
+    object("net.yaml", &of_the_rack);
+    railhead("apply").ok();
+    forget();
+    settings("nodeLabels: {rack: r1\n");
+    let says = "/etc/railhead/railhead.yaml:1:13: ";
+    let told = railhead("boot").failed_with(1);
+    assert!(told.stderr.contains(says), "{told}");
+    assert!(told.stderr.contains("the last good settings are in force"), "{told}");
+    assert_eq!(pf(0).num_vfs(), 1);
+
+    // So does a daemon that starts with them, and whoever asks it is told.
+    let daemon = Daemon::start();
+    wait_for("the first pass", || {
+        let status = railhead("status -o json").failed_with(1);
+        assert!(status.stderr.contains(says), "{status}");
+        status.json()["daemon"]["passes"].as_u64().filter(|passes| *passes > 0)
+    });
+    pf(0).remove_vfs();
+    wait_for("the VF to be back", || (pf(0).num_vfs() == 1).then_some(()));
+    let told = railhead("apply").failed_with(1);
+    assert!(told.stderr.contains(says), "{told}");
+    settings_of_the_rack();
+    railhead("apply").ok();
+    drop_and_wait("net");
+    daemon.stop().ok();
 }
