@@ -1,15 +1,17 @@
 # What there is to do, each target explained by `make help`.
 
 TARGET  := x86_64-unknown-linux-musl
-DIST    := target/$(TARGET)/dist
+DIST    ?= target/$(TARGET)/dist
 LAB     := cargo run --quiet --locked --package tests --bin railhead-lab --
 
 PREFIX  ?= /usr/local
 CNI_BIN ?= /opt/cni/bin
 ETC     ?= /etc
+# Empty: what is in DIST already is installed.
+BUILD   ?= build
 UNITS   := railhead.service railhead-boot.service
 
-.PHONY: help setup build demo shell test test-fast test-vm bench lint install uninstall
+.PHONY: help setup build demo shell test test-fast test-vm test-deb bench lint install uninstall deb
 
 help: ## Explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -46,19 +48,27 @@ lint: setup ## Check format, lints, the arrows between the packages and the unit
 	tests/arrows.sh
 	tests/units.sh
 
+deb: build ## Make a Debian package of it in target/debian
+	@tests/setup.sh cargo-deb
+	packaging/deb.sh dist target/debian
+
+test-deb: build ## Install, upgrade, remove and purge that package, over this machine's files and not in them (as root)
+	@tests/setup.sh cargo-deb
+	tests/deb.sh
+
 # Programs are put beside their place and renamed into it: what runs goes on with the old one, and a
 # power cut leaves the old one or the new one.
-install: build ## Install on this machine, or upgrade it while it works; PREFIX, CNI_BIN, ETC and DESTDIR say where
+install: $(BUILD) ## Install on this machine, or upgrade it while it works; PREFIX, CNI_BIN, ETC and DESTDIR say where
 	install -D -m 755 $(DIST)/railhead $(DESTDIR)$(PREFIX)/bin/.railhead.new
 	mv -f $(DESTDIR)$(PREFIX)/bin/.railhead.new $(DESTDIR)$(PREFIX)/bin/railhead
 	install -d $(DESTDIR)$(CNI_BIN)
 	$(DIST)/railhead-cni install $(DESTDIR)$(CNI_BIN)
 	install -d $(DESTDIR)$(ETC)/systemd/system
 	for unit in $(UNITS); do \
-		sed 's#/usr/local/bin/#$(PREFIX)/bin/#' systemd/$$unit >$(DESTDIR)$(ETC)/systemd/system/.$$unit && \
+		sed 's#/usr/bin/#$(PREFIX)/bin/#' systemd/$$unit >$(DESTDIR)$(ETC)/systemd/system/.$$unit && \
 		mv -f $(DESTDIR)$(ETC)/systemd/system/.$$unit $(DESTDIR)$(ETC)/systemd/system/$$unit || exit 1; \
 	done
-	install -D -m 644 systemd/railhead.tmpfiles.conf $(DESTDIR)$(ETC)/tmpfiles.d/railhead.conf
+	install -D -m 644 systemd/tmpfiles.d/railhead.conf $(DESTDIR)$(ETC)/tmpfiles.d/railhead.conf
 	install -D -m 644 systemd/railhead.rules $(DESTDIR)$(ETC)/udev/rules.d/10-railhead.rules
 	install -D -m 644 systemd/railhead.network $(DESTDIR)$(ETC)/systemd/network/00-railhead.network
 	install -D -m 644 examples/railhead.yaml $(DESTDIR)$(ETC)/railhead/railhead.yaml.example
@@ -66,11 +76,10 @@ install: build ## Install on this machine, or upgrade it while it works; PREFIX,
 	@echo "After an upgrade: systemctl daemon-reload && systemctl restart railhead"
 
 uninstall: ## Take away what install put there; settings, objects and what /var/lib/railhead holds stay
+	if [ -e $(DESTDIR)$(CNI_BIN)/railhead-cni ]; then \
+		$(DESTDIR)$(CNI_BIN)/railhead-cni uninstall $(if $(DESTDIR),--force) $(DESTDIR)$(CNI_BIN) || true; \
+	fi
 	rm -f $(DESTDIR)$(PREFIX)/bin/railhead
-	for plugin in sriov nv-ipam; do \
-		if [ "$$(readlink $(DESTDIR)$(CNI_BIN)/$$plugin)" = railhead-cni ]; then rm -f $(DESTDIR)$(CNI_BIN)/$$plugin; fi; \
-	done
-	rm -f $(DESTDIR)$(CNI_BIN)/railhead-cni
 	rm -f $(addprefix $(DESTDIR)$(ETC)/systemd/system/,$(UNITS)) $(DESTDIR)$(ETC)/tmpfiles.d/railhead.conf
 	rm -f $(DESTDIR)$(ETC)/udev/rules.d/10-railhead.rules $(DESTDIR)$(ETC)/systemd/network/00-railhead.network
 	rm -f $(DESTDIR)$(ETC)/railhead/railhead.yaml.example

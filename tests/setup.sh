@@ -1,6 +1,8 @@
 #!/bin/sh
 # Brings what the build and the lab need: Debian packages, the guest's kernel, the musl target, cnitool.
 #
+# Called with `cargo-deb`, it brings what `make deb` needs as well.
+#
 # The host is changed as little as possible: packages that are missing are installed, the backports suite is read
 # through lists of our own (the host's apt sources stay as they are), and the guest's kernel is unpacked under
 # target/lab/, never installed. Everything that is there already is left alone, so a second run takes no time.
@@ -11,6 +13,7 @@ cd "$(dirname "$0")/.."
 lab=$PWD/target/lab
 target=x86_64-unknown-linux-musl
 cnitool=v1.3.0
+cargo_deb=3.8.0
 mkdir -p "$lab/bin"
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -178,6 +181,11 @@ done
 if [ ! -x "$lab/bin/cnitool" ]; then
     say "building cnitool $cnitool"
     CGO_ENABLED=0 GOBIN=$lab/bin go install "github.com/containernetworking/cni/cnitool@$cnitool"
+fi
+
+if [ "${1:-}" = cargo-deb ] && [ "$("$lab/bin/cargo-deb" --version 2>/dev/null)" != "$cargo_deb" ]; then
+    say "building cargo-deb $cargo_deb"
+    cargo install --quiet --locked --root "$lab" "cargo-deb@$cargo_deb"
 fi
 
 say "ready: $(qemu-system-x86_64 --version | sed -n '1s/.*version \([0-9.]*\).*/QEMU \1/p'), Linux $(cat "$lab/kernel/version") for the guest"

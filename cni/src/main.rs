@@ -1,11 +1,12 @@
 //! The CNI plugins of railhead in one binary: the name it is called by says which.
 
+use std::error::Error;
 use std::ffi::OsStr;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cni::install::{self, PLUGINS};
+use cni::install::{self, InstallError, PLUGINS};
 use cni::nv_ipam::NvIpam;
 use cni::protocol;
 use cni::sriov::Sriov;
@@ -14,8 +15,9 @@ use ipam::Root;
 const USAGE: &str = "\
 railhead-cni: the CNI plugins of railhead
 
-Usage: railhead-cni install DIR    put the binary and a link for each plugin in DIR
-       railhead-cni PLUGIN         be that plugin (sriov, nv-ipam), as CNI_COMMAND says
+Usage: railhead-cni install DIR              put the binary and a link for each plugin in DIR
+       railhead-cni uninstall [--force] DIR  take them away, unless containers will need them
+       railhead-cni PLUGIN                   be that plugin (sriov, nv-ipam), as CNI_COMMAND says
        railhead-cni --help | --version
 
 A container runtime calls it by the name of a plugin:
@@ -37,7 +39,11 @@ fn main() -> ExitCode {
         (_, ["--help" | "-h"]) => print(USAGE),
         (plugin, _) if PLUGINS.contains(&plugin) => serve(plugin),
         (_, [plugin]) if PLUGINS.contains(plugin) => serve(plugin),
-        (_, ["install", directory]) => install(Path::new(directory)),
+        (_, ["install", directory]) => report("placed", install::install(Path::new(directory))),
+        (_, ["uninstall", directory]) => uninstall(Path::new(directory)),
+        (_, ["uninstall", "--force", directory]) => {
+            report("removed", install::uninstall(Path::new(directory)))
+        }
         _ if std::env::var_os("CNI_COMMAND").is_some() => protocol::refuse_name(called),
         _ => {
             complain(USAGE);
@@ -53,20 +59,43 @@ fn serve(plugin: &str) -> ExitCode {
     }
 }
 
-fn install(directory: &Path) -> ExitCode {
-    match install::install(directory) {
-        Ok(placed) => {
+fn uninstall(directory: &Path) -> ExitCode {
+    let (why, cause) = match install::users(&Root::system()) {
+        Ok(0) => return report("removed", install::uninstall(directory)),
+        Ok(users) => {
+            (format!("{users} containers will call the plugins when they end"), String::new())
+        }
+        Err(error) => (format!("nobody knows who uses them: {error}"), causes(&error)),
+    };
+    complain(&format!(
+        "railhead-cni: what is in {} stays, since {why}{cause}. When they are gone: {} uninstall \
+         {}\n",
+        directory.display(),
+        directory.join(install::BINARY).display(),
+        directory.display()
+    ));
+    ExitCode::FAILURE
+}
+
+/// Prints what was done to which file.
+fn report(done: &str, outcome: Result<Vec<PathBuf>, InstallError>) -> ExitCode {
+    match outcome {
+        Ok(paths) => {
             let lines: String =
-                placed.iter().map(|path| format!("placed {}\n", path.display())).collect();
+                paths.iter().map(|path| format!("{done} {}\n", path.display())).collect();
             print(&lines)
         }
         Err(error) => {
-            let cause = std::error::Error::source(&error);
-            let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-            complain(&format!("railhead-cni: {error}{cause}\n"));
+            complain(&format!("railhead-cni: {error}{}\n", causes(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// What caused an error, each cause after a colon.
+fn causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.map(|cause| format!(": {cause}")).collect()
 }
 
 fn print(text: &str) -> ExitCode {
