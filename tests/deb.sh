@@ -157,11 +157,11 @@ systemctl daemon-reload" "$(asked)"
 
 # Nobody can tell who uses the plugins, so they stay until somebody can.
 inside dpkg -i "/packages/$old"
-mkdir -p "$machine/run/railhead" && echo "no directory" >"$machine/run/railhead/store"
+mkdir -p "$machine/run/railhead/store" && echo "no store" >"$machine/run/railhead/store/state.mdb"
 inside dpkg -r railhead
 grep -q "stays, since nobody knows who uses them" "$root/log" || fail "it was not said why the plugins stay"
 [ -x "$machine/opt/cni/bin/sriov" ] || fail "plugins were removed that may be needed"
-rm "$machine/run/railhead/store"
+rm -r "$machine/run/railhead/store"
 inside dpkg -P railhead
 same "what is there after a purge" "" "$(made)"
 same "what others had in the directory of plugins" "$theirs" \

@@ -92,10 +92,8 @@ pub fn uninstall(directory: &Path) -> Result<Vec<PathBuf>, InstallError> {
 /// # Errors
 /// When the store cannot be read: nobody knows then.
 pub fn users(root: &Root) -> Result<usize, StoreError> {
-    if !root.store().exists() {
-        return Ok(0);
-    }
-    Store::open(root)?.read(|txn| {
+    let Some(store) = Store::existing(root) else { return Ok(0) };
+    store.read(|txn| {
         let attached = txn.attachments::<IgnoredAny>()?.into_iter().map(|(key, _)| key.container);
         let leased = txn.leases()?.into_iter().map(|lease| lease.owner.container);
         Ok(attached.chain(leased).collect::<BTreeSet<_>>().len())
