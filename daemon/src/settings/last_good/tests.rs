@@ -6,7 +6,7 @@ use super::*;
 const ALL: &str = "nodeName: node-7
 nodeLabels: {rack: r1}
 standalone: {host: 1, hosts: 2}
-guard: {allow: [enp1s0, \"0000:86:00.1\"]}
+guard: {allow: [enp1s0, \"0000:86:00.1\"], addresses: [10.0.0.1]}
 cooldownSeconds: 5
 blockGraceSeconds: 6
 ";
@@ -105,6 +105,9 @@ fn golden() {
         "blockGraceSeconds": 6,
         "cooldownSeconds": 5,
         "guard": {
+          "addresses": [
+            "10.0.0.1"
+          ],
           "allow": [
             "enp1s0",
             "0000:86:00.1"
