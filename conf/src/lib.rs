@@ -13,6 +13,7 @@
 
 pub mod address;
 pub mod block;
+pub mod chain;
 pub mod cni;
 pub mod desired;
 mod document;

@@ -11,7 +11,6 @@
 
 pub mod apply;
 pub mod boot;
-pub mod chain;
 pub mod claims;
 pub mod cli;
 pub mod doctor;
@@ -34,3 +33,5 @@ pub mod view;
 
 #[cfg(test)]
 mod specimen;
+
+use conf::chain;

@@ -6,6 +6,7 @@ use cni::attachment::{Ipam, Record, State};
 use conf::PciAddress;
 use conf::block::NodeBlock;
 use ipam::recover::Sighting;
+use ipam::store::Loss;
 use ipam::{AttachmentKey, Lease};
 use serde::Serialize;
 
@@ -18,8 +19,10 @@ pub struct Facts {
     pub leases: Vec<Lease>,
     /// The attachments that can be read.
     pub records: BTreeMap<AttachmentKey, Record>,
-    /// Attachments that cannot be read, and why.
+    /// Why blocks and attachments cannot be read.
     pub unreadable: Vec<String>,
+    /// The loss that nobody has dealt with yet.
+    pub loss: Option<Loss>,
     /// Who holds which VF.
     pub owners: Vec<(PciAddress, AttachmentKey)>,
     /// The cookies of all live network namespaces.
@@ -46,6 +49,7 @@ pub fn verify(facts: &Facts) -> Vec<Finding> {
     findings.extend(facts.owners.iter().filter_map(|(vf, owner)| idle_owner(*vf, owner, facts)));
     findings.extend(facts.records.values().filter_map(|record| incomplete(record, facts)));
     findings.extend(facts.unreadable.iter().map(|why| finding("Unreadable", why.clone())));
+    findings.extend(facts.loss.iter().map(|loss| finding("Lost", loss.to_string())));
     findings
 }
 

@@ -48,17 +48,19 @@ pub fn load(root: &Root, pool: &PoolRef) -> Result<Option<NodeBlock>, BlockError
 
 /// All blocks of this node, by pool. One that cannot be read does not hide the others.
 pub fn list(root: &Root) -> Result<Vec<Listed>, FileError> {
-    let mut found = Vec::new();
+    // Removed since the directory was read: then it is not one of ours any more.
+    let listed = |pool: PoolRef| load(root, &pool).transpose().map(|block| (pool, block));
+    Ok(pools(root)?.into_iter().filter_map(listed).collect())
+}
+
+/// The pools of which this node has a block, readable or not.
+pub fn pools(root: &Root) -> Result<Vec<PoolRef>, FileError> {
+    let mut pools = Vec::new();
     for kind in [PoolKind::IpPool, PoolKind::CidrPool] {
-        for name in names(&directory(root, kind))? {
-            let pool = PoolRef { kind, name };
-            // Removed since the directory was read: then it is not one of ours any more.
-            if let Some(block) = load(root, &pool).transpose() {
-                found.push((pool, block));
-            }
-        }
+        let names = names(&directory(root, kind))?;
+        pools.extend(names.into_iter().map(|name| PoolRef { kind, name }));
     }
-    Ok(found)
+    Ok(pools)
 }
 
 /// Writes `block` durably; `false`, and nothing written, when the file says the same already.
@@ -156,6 +158,8 @@ mod tests {
             .into_iter()
             .map(|(pool, block)| (pool.to_string(), block.map_err(|error| error.to_string())))
             .collect();
+        let pools: Vec<String> = pools(&root).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(pools, listed.iter().map(|(pool, _)| pool.clone()).collect::<Vec<_>>());
         assert_eq!(listed.len(), 3);
         assert!(listed[0].0 == "ippool/good" && listed[0].1.is_ok());
         let half = listed[1].1.as_ref().unwrap_err();

@@ -113,15 +113,19 @@ impl NvIpamConf {
         let no_map = Map::new();
         let config = conf.as_object().unwrap_or(&no_map);
         let mut top = Fields::new(config, "");
-        let runtime = top.object("runtimeConfig").unwrap_or(&no_map);
-        let (args_object, args_prefix) = (top.object("args").unwrap_or(&no_map), "args.");
-        let mut outer_args = Fields::new(args_object, args_prefix);
-        let cni = outer_args.object("cni").cloned().unwrap_or_default();
-        // Other plugins of the same network share args.cni, so unknown keys are theirs.
-        let cni = folded(Some(&Value::Object(cni)), &ARGS_KEYS, &mut Vec::new());
+        // Others share these, so unknown keys are theirs.
+        let mut shared = |key, known| {
+            top.object(key);
+            folded(config.get(key), known, &mut Vec::new())
+        };
+        let runtime = shared("runtimeConfig", &["ips"]);
+        let args_object = shared("args", &["cni"]);
+        let mut outer_args = Fields::new(&args_object, "args.");
+        outer_args.object("cni");
+        let cni = folded(args_object.get("cni"), &ARGS_KEYS, &mut Vec::new());
 
         let mut sources = Sources {
-            runtime: Fields::new(runtime, "runtimeConfig."),
+            runtime: Fields::new(&runtime, "runtimeConfig."),
             cni: Fields::new(&cni, "args.cni."),
             ipam: Fields::new(&ipam, "ipam."),
             file: Fields::new(&defaults, "nv-ipam.conf "),
@@ -152,7 +156,7 @@ impl Sources<'_> {
     /// not seem to work.
     fn check_ignored(&mut self) {
         for fields in [&mut self.ipam, &mut self.file] {
-            for key in ["daemonSocket", "confDir"] {
+            for key in ["daemonSocket", "confDir", "logFile", "logLevel"] {
                 fields.text(key);
             }
             if fields.number::<i64>("daemonCallTimeoutSeconds").is_some_and(|seconds| seconds < 0) {
@@ -305,15 +309,16 @@ fn addresses_of_environment(args: &CniArgs) -> Result<Vec<IpAddr>, Error> {
         .collect()
 }
 
+/// An address; `::ffff:10.0.0.1` is `10.0.0.1`, as it is to Go.
 fn address(text: &str) -> Option<IpAddr> {
-    match text.split_once('/') {
-        None => text.parse().ok(),
-        Some((address, length)) => {
-            let address: IpAddr = address.parse().ok()?;
-            let most = if address.is_ipv4() { 32 } else { 128 };
-            length.parse::<u8>().is_ok_and(|length| length <= most).then_some(address)
-        }
-    }
+    let (address, length) = match text.split_once('/') {
+        None => (text, None),
+        Some((address, length)) => (address, Some(length)),
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let fits = |length: &str| length.parse::<u8>().is_ok_and(|length| length <= most);
+    length.is_none_or(fits).then(|| address.to_canonical())
 }
 
 /// The array of texts at `key`.

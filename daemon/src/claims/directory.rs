@@ -237,7 +237,7 @@ impl Claims for Directory {
     }
 
     fn held(&self) -> Result<Vec<PoolRef>, ClaimError> {
-        Ok(blocks::list(&self.root)?.into_iter().map(|(pool, _)| pool).collect())
+        Ok(blocks::pools(&self.root)?)
     }
 }
 

@@ -71,12 +71,14 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
 /// Reads what is to agree, the store in one instant. An attachment that begins or ends meanwhile
 /// may look wrong in the namespaces; asked again, it does not.
 fn compared(host: &Host) -> Result<verify::Facts, Box<dyn std::error::Error>> {
-    let (blocks, _damaged) = read_blocks(host)?;
-    let mut facts = verify::Facts { blocks, ..verify::Facts::default() };
+    let (blocks, damaged) = read_blocks(host)?;
+    let unreadable = damaged.into_iter().map(|damaged| damaged.why).collect();
+    let mut facts = verify::Facts { blocks, unreadable, ..verify::Facts::default() };
     if let Some(store) = host.store() {
         let records;
-        (facts.leases, facts.owners, records) = store.read(|txn| {
-            Ok::<_, StoreError>((txn.leases()?, txn.vf_owners()?, txn.attachments::<Record>()?))
+        (facts.leases, facts.owners, records, facts.loss) = store.read(|txn| {
+            let records = txn.attachments::<Record>()?;
+            Ok::<_, StoreError>((txn.leases()?, txn.vf_owners()?, records, txn.loss()?))
         })?;
         for (key, record) in records {
             match record {

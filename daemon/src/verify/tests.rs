@@ -71,6 +71,18 @@ fn a_namespace_that_is_gone_and_an_address_that_nobody_leased() {
 }
 
 #[test]
+fn what_cannot_be_read_and_what_was_lost() {
+    let loss = Loss { damage: "its file is gone".into(), aside: None, met_at: None };
+    let facts = Facts { unreadable: vec!["read x".into()], loss: Some(loss), ..sound() };
+    let told = told(&facts);
+    assert_eq!((told.len(), told[0].as_str()), (2, "Unreadable: read x"));
+    assert!(
+        told[1].starts_with("Lost: the store of leases and attachments was damaged"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn an_address_in_two_places() {
     let mut facts = sound();
     facts.seen.push(seen("10.0.0.1", 2));

@@ -71,6 +71,35 @@ fn settings_that_cannot_be_read_are_1() {
 }
 
 #[test]
+fn a_block_that_cannot_be_read_is_1_and_named() {
+    let machine = machine();
+    assert_eq!(machine.railhead(&["ipam", "verify"]).code, 0);
+    machine.write("var/lib/railhead/blocks/ippool/blue.json", "{");
+    for arguments in [["ipam"].as_slice(), &["ipam", "verify"]] {
+        let ran = machine.railhead(arguments);
+        assert_eq!(ran.code, 1, "{arguments:?}");
+        assert!(ran.out.contains("/ippool/blue.json: not this pool's block"), "{}", ran.out);
+    }
+}
+
+#[test]
+fn a_damaged_store_is_1_and_named_and_stays_as_it_is() {
+    let machine = machine();
+    machine.write("run/railhead/store/lock", "");
+    machine.write("run/railhead/store/state.mdb", "damaged");
+    let before = machine.contents();
+    for arguments in [["ipam"].as_slice(), &["ipam", "verify"], &["attachments"]] {
+        let ran = machine.railhead(arguments);
+        assert_eq!(ran.code, 1, "{arguments:?}");
+        assert!(ran.err.contains("is damaged (it ends after 7 bytes"), "{}", ran.err);
+    }
+    for arguments in [["plan"].as_slice(), &["status"], &["doctor"], &["discover"]] {
+        machine.railhead(arguments);
+    }
+    assert_eq!(machine.contents(), before);
+}
+
+#[test]
 fn a_captured_machine_cannot_be_changed() {
     let machine = machine();
     machine.objects("net.yaml", &policy("net", "enp1s0", 4, ""));

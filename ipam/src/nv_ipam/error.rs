@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use conf::block::PoolRef;
+use conf::chain::Chain;
 use conf::cni::{Code, Error};
 
 use crate::allocate::AllocateError;
@@ -67,13 +68,6 @@ pub(super) fn not_available(why: String) -> Error {
 }
 
 /// The error and what caused it, in one message: callers show nothing else.
-fn with_causes(code: Code, error: &dyn std::error::Error) -> Error {
-    let mut msg = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        msg.push_str(": ");
-        msg.push_str(&next.to_string());
-        cause = next.source();
-    }
-    Error::new(code, msg)
+fn with_causes(code: Code, error: &(dyn std::error::Error + 'static)) -> Error {
+    Error::new(code, Chain(error).to_string())
 }

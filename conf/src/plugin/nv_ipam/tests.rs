@@ -91,6 +91,8 @@ fn static_addresses_by_precedence() {
     rest["args"]["cni"]["ips"] = Value::Null;
     assert_eq!(ips(read_with(rest.clone(), None, "IP=10.0.0.3/8").unwrap()), ["10.0.0.3"]);
     assert_eq!(ips(read_with(rest, None, "IP=").unwrap()), ["Any"]);
+    let mapped = json!({"ipam": {}, "runtimeConfig": {"ips": ["::ffff:10.0.0.4/120"]}});
+    assert_eq!(ips(read(mapped).unwrap()), ["10.0.0.4"]);
     let two = json!({"ipam": {"poolName": "a,b"}});
     assert_eq!(ips(read_with(two, None, "IP=10.0.0.3,fd00::1").unwrap()), ["10.0.0.3", "fd00::1"]);
 }
@@ -103,6 +105,11 @@ fn gateway_and_index() {
     assert_eq!(with(json!({"allocateDefaultGateway": false})), Ok(Requested::Any));
     assert_eq!(with(json!({"allocateIPWithIndex": 0})), Ok(Requested::Index(0)));
     assert_eq!(with(json!({"allocateipwithindex": 7})), Ok(Requested::Index(7)));
+    // Go finds keys in any case at every level.
+    let runtime = json!({"ipam": {}, "runtimeConfig": {"IPs": ["10.0.0.1"]}});
+    assert_eq!(ips(read(runtime).unwrap()), ["10.0.0.1"]);
+    let args = json!({"ipam": {}, "args": {"CNI": {"PoolNames": ["p"]}}});
+    assert_eq!(pools(&read(args).unwrap()), ["ippool/p"]);
 }
 
 #[test]
@@ -148,6 +155,7 @@ fn refusals_name_key_value_and_rule() {
         json!({"ipam": {"poolType": "foo"}}),
         json!({"ipam": {"forcePoolName": "yes"}}),
         json!({"ipam": {"daemonCallTimeoutSeconds": -1}}),
+        json!({"ipam": {"logFile": 1, "logLevel": true}}),
         json!({"ipam": {}, "args": []}),
         json!({"ipam": {}, "args": {"cni": "x"}}),
         json!({"ipam": {}, "args": {"cni": {"poolNames": "a"}}}),

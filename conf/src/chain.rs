@@ -1,4 +1,4 @@
-//! An error with all its causes on one line, for edges: logs, conditions, the terminal.
+//! An error with all its causes on one line, for edges: CNI errors, logs, conditions, the terminal.
 
 use std::error::Error;
 use std::fmt;
