@@ -38,9 +38,8 @@ test-fast: ## Run the tests that need no VM
 test-vm: setup ## Run the tests in the VM; FILTER=words leaves those whose name contains it
 	@$(LAB) test $(FILTER)
 
-bench: setup ## Measure in the VM, each figure beside its floor; then planning for a big host
-	@$(LAB) bench
-	cargo bench --locked --package daemon --bench scale
+bench: ## Measure, each figure beside its floor or another program (as root); FILTER=words, OUTPUT=json
+	@$(LAB) bench $(if $(OUTPUT),-o $(OUTPUT)) $(FILTER)
 
 lint: setup ## Check format, lints, the arrows between the packages and the units
 	cargo fmt --all --check

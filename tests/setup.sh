@@ -6,6 +6,8 @@
 # The host is changed as little as possible: packages that are missing are installed, the backports suite is read
 # through lists of our own (the host's apt sources stay as they are), and the guest's kernel is unpacked under
 # target/lab/, never installed. Everything that is there already is left alone, so a second run takes no time.
+#
+# `setup.sh bench` brings in addition what figures are held against: other projects' plugins, under target/lab/peers/.
 # shellcheck disable=SC1091,SC2015,SC2086 # lists of words are meant to be split
 set -eu
 
@@ -15,6 +17,11 @@ target=x86_64-unknown-linux-musl
 cnitool=v1.3.0
 cargo_deb=3.8.0
 mkdir -p "$lab/bin"
+
+case ${1:-} in
+'' | bench) bench=${1:-} ;;
+*) echo "usage: $0 [bench]" >&2; exit 2 ;;
+esac
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -54,6 +61,8 @@ if has busybox && busybox --list >/dev/null && ldd "$(command -v busybox)" >/dev
 fi
 emulates_igb || missing="$missing
   qemu-system-x86_64 that emulates igb (QEMU 8 or newer): package qemu-system-x86 (Debian 12: of bookworm-backports)"
+[ -z "$bench" ] || [ -x "$lab/peers/host-local" ] || missing="$missing
+  host-local in $lab/peers: package containernetworking-plugins, unpacked, not installed"
 has_kernel || missing="$missing
   a kernel for the guest in $lab/kernel: package linux-image-amd64 (Ubuntu: linux-image-generic), unpacked, not installed"
 has go || [ -x "$lab/bin/cnitool" ] || missing="$missing
@@ -129,6 +138,16 @@ fetch_kernel() {
     mv "$lab/kernel.new" "$lab/kernel"
 }
 
+fetch_host_local() {
+    say "fetching host-local"
+    rm -rf "$lab/peers/debs"
+    mkdir -p "$lab/peers/debs/root"
+    (cd "$lab/peers/debs" && own_apt apt-get download containernetworking-plugins)
+    for deb in "$lab/peers/debs"/*.deb; do dpkg-deb -x "$deb" "$lab/peers/debs/root"; done
+    mv "$lab/peers/debs/root/usr/lib/cni/host-local" "$lab/peers/host-local"
+    rm -rf "$lab/peers/debs"
+}
+
 if [ -n "$missing" ]; then
     has apt-get && has dpkg-deb || fail "this is not Debian or Ubuntu; these are missing:$missing"
     [ "$(id -u)" = 0 ] || fail "run 'make setup' once as root, or bring these yourself:$missing"
@@ -158,6 +177,7 @@ if [ -n "$missing" ]; then
         install $release golang-go
     fi
     has_kernel || fetch_kernel
+    [ -z "$bench" ] || [ -x "$lab/peers/host-local" ] || fetch_host_local
     own_apt apt-get clean
 fi
 

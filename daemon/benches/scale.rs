@@ -18,12 +18,14 @@ use daemon::observe::observe;
 use daemon::plan::{Wish, plan};
 use daemon::situation::Written;
 use daemon::snapshot::Snapshot;
+use serde_json::{Value, json};
 
 const PFS: u16 = 32;
 const VFS: u16 = 64;
 const RUNS: usize = 21;
 
 fn main() {
+    let as_json = std::env::args().any(|argument| argument == "--json");
     let root = tempfile::tempdir().unwrap();
     for pf in 0..PFS {
         card(root.path(), pf);
@@ -31,19 +33,27 @@ fn main() {
     let host = Host::at(root.path());
     let snapshot = observe(&host).unwrap();
     assert_eq!(snapshot.pfs.values().map(|pf| pf.vfs.len()).sum::<usize>(), 2048);
-    show("look at 32 PFs with 64 VFs each, as files", "", || {
+    let looked = measure("look at 32 PFs with 64 VFs each, as files", None, || {
         observe(&host).unwrap();
     });
     let (wish, nothing) = (wish(root.path(), &snapshot), Ownership::new());
     let steps = plan(&wish, &snapshot, &nothing).steps();
     assert!(steps > 2048, "{steps} steps");
-    show(&format!("plan {steps} steps for them"), "under 20 ms", || {
+    let planned = measure(&format!("plan {steps} steps for them"), Some(20.0), || {
         plan(&wish, &snapshot, &nothing);
     });
+    for figure in [looked, planned] {
+        if as_json {
+            println!("{figure}");
+        } else {
+            let text = |key: &str| figure[key].as_str().unwrap().to_owned();
+            println!("{:66}  {}  {}", text("what"), text("railhead"), text("goal"));
+        }
+    }
 }
 
-/// Shows what `work` takes in the median.
-fn show(what: &str, goal: &str, work: impl Fn()) {
+/// What `work` takes in the median, as a figure of `make bench`; `goal` is in milliseconds.
+fn measure(what: &str, goal: Option<f64>, work: impl Fn()) -> Value {
     let once = || {
         let started = Instant::now();
         work();
@@ -52,7 +62,13 @@ fn show(what: &str, goal: &str, work: impl Fn()) {
     let mut times: Vec<Duration> = (0..RUNS).map(|_| once()).collect();
     times.sort();
     let median = times[RUNS / 2].as_secs_f64() * 1e3;
-    println!("{what:66}  {median:7.1} ms  {goal}");
+    json!({
+        "what": what,
+        "railhead": format!("{median:.1} ms"),
+        "floor": "",
+        "goal": goal.map(|goal| format!("under {goal} ms")).unwrap_or_default(),
+        "met": goal.is_none_or(|goal| median < goal),
+    })
 }
 
 /// All PFs have all their VFs; each VF gets another MTU, and every other one another driver.

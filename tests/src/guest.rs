@@ -12,7 +12,7 @@
     reason = "a panic is how a test fails, and each runs under catch_unwind"
 )]
 
-mod bench;
+pub(crate) mod bench;
 pub mod cni;
 mod demo;
 mod disk;

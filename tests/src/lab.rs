@@ -1,6 +1,7 @@
 //! The host's side: builds the guest, boots it, listens to it.
 #![expect(clippy::print_stdout, reason = "reports to the person who runs the tests")]
 
+pub mod bench;
 pub mod build;
 mod console;
 mod cpio;

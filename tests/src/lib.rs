@@ -17,6 +17,7 @@
 //!
 //! Nothing depends on this package, and nothing of it is shipped.
 
+pub mod figure;
 pub mod guest;
 pub mod lab;
 pub mod protocol;

@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::figure::Figure;
+
 /// Where the guest finds its orders.
 pub const ORDERS: &str = "/orders.json";
 
@@ -22,13 +24,8 @@ pub enum Orders {
     },
     /// Show what railhead does, on a terminal if there is one.
     Demo(Option<Terminal>),
-    /// Measure, and show the figures.
-    Bench {
-        /// Where they are shown.
-        terminal: Option<Terminal>,
-        /// Only measurements whose name contains one of these; all when there is none.
-        filters: Vec<String>,
-    },
+    /// Measure what has these names, and tell the figures.
+    Bench(Vec<String>),
     /// Give a person a shell on the console.
     Shell(Terminal),
 }
@@ -77,6 +74,8 @@ pub enum Event {
         /// The text; line ends are part of it.
         text: String,
     },
+    /// Something was measured.
+    Measured(Figure),
     /// The running test asks for something that cannot be done from inside.
     Ask {
         /// What.

@@ -1,12 +1,14 @@
-//! The lab's command: `test [FILTER ...]`, `shell`, `demo`, `bench [FILTER ...]`.
+//! The lab's command: `test [FILTER ...]`, `shell`, `demo`, `bench [-o json] [FILTER ...]`.
 #![expect(clippy::print_stderr, reason = "it reports to the person who runs it")]
 
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
+use tests::lab::bench::{self, Format};
 use tests::lab::{suite, theatre};
 
-const USAGE: &str = "usage: railhead-lab test [FILTER ...] | demo | shell | bench [FILTER ...]";
+const USAGE: &str =
+    "usage: railhead-lab test [FILTER ...] | demo | shell | bench [-o json] [FILTER ...]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -15,7 +17,8 @@ fn main() -> ExitCode {
         ["test", ref filters @ ..] => test(filters),
         ["demo"] => theatre::demo(),
         ["shell"] => theatre::shell(),
-        ["bench", ref filters @ ..] => theatre::bench(filters),
+        ["bench", "-o", "json", ref filters @ ..] => bench::bench(Format::Json, filters),
+        ["bench", ref filters @ ..] => bench::bench(Format::Table, filters),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -1,7 +1,6 @@
 //! Figures, each beside the floor that the same machine sets: what the kernel alone takes, or an empty program.
 //!
-//! Nothing here asserts a time: an emulated machine on a busy host is no clock. A figure that misses its goal is
-//! marked, and a person decides.
+//! Nothing here asserts a time: an emulated machine on a busy host is no clock.
 
 use std::fs;
 use std::time::Duration;
@@ -9,9 +8,10 @@ use std::time::Duration;
 use super::host::{Pf, link};
 use super::init::orders;
 use super::program::{Program, run};
-use super::stage::Stage;
+use super::transcript::tell;
 use super::wait::wait_for;
-use crate::protocol::Orders;
+use crate::figure::Figure;
+use crate::protocol::{Event, Orders};
 
 mod attach;
 mod calls;
@@ -22,26 +22,8 @@ mod plan;
 mod size;
 mod vfs;
 
-/// One line of the result.
-#[derive(Debug)]
-struct Figure {
-    /// What was measured.
-    what: String,
-    /// What railhead takes.
-    ours: String,
-    /// What nothing could do better than.
-    floor: String,
-    /// What is aimed at; nothing when there is no goal.
-    goal: String,
-    /// Whether it was reached.
-    met: bool,
-}
-
 /// Measures something: one figure or a few that belong together. With the name to ask for it alone.
 type Measurement = (&'static str, fn() -> Vec<Figure>);
-
-/// Of the column that says what was measured.
-const WIDTH: usize = 66;
 
 /// In their order.
 const MEASUREMENTS: &[Measurement] = &[
@@ -54,19 +36,19 @@ const MEASUREMENTS: &[Measurement] = &[
     ("size", size::measure),
 ];
 
-/// Measures what is wanted, and shows the figures.
+/// The names of all, in their order.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    MEASUREMENTS.iter().map(|&(name, _)| name)
+}
+
+/// Measures what is wanted, and tells the figures.
 pub(super) fn measure() {
-    let Orders::Bench { terminal, filters } = orders() else { panic!("no figures were ordered") };
-    let is_wanted = |name: &str| {
-        filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
-    };
-    assert!(MEASUREMENTS.iter().any(|(name, _)| is_wanted(name)), "nothing is called {filters:?}");
-    let stage = Stage::new(terminal);
-    stage.heading(&format!("{:WIDTH$}  {:>10}  {:>10}  goal", "", "railhead", "floor"));
-    for (_, measure) in MEASUREMENTS.iter().filter(|(name, _)| is_wanted(name)) {
-        for Figure { what, ours, floor, goal, met } in measure() {
-            let mark = if met { "" } else { "  MISSED" };
-            stage.show(&format!("{what:WIDTH$}  {ours:>10}  {floor:>10}  {goal}{mark}\n"));
+    let Orders::Bench(wanted) = orders() else { panic!("no figures were ordered") };
+    for (name, measure) in MEASUREMENTS {
+        if wanted.iter().any(|wanted| wanted == name) {
+            for figure in measure() {
+                tell(&Event::Measured(figure));
+            }
         }
     }
 }

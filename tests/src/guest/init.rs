@@ -56,7 +56,7 @@ fn obey(orders: Orders) {
     match orders {
         Orders::Tests { names, note } => runner::run_tests(&names, note),
         Orders::Demo(_) => runner::run("demo", demo::play),
-        Orders::Bench { .. } => runner::run("bench", bench::measure),
+        Orders::Bench(_) => runner::run("bench", bench::measure),
         // Init has no runner then.
         Orders::Shell(_) => {}
     }

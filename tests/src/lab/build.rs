@@ -1,5 +1,6 @@
 //! Builds what goes into the guest: static binaries, in one call of cargo.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -48,26 +49,47 @@ impl Profile {
 /// When they do not compile; cargo has said why by then.
 pub fn build(profile: Profile) -> Result<Programs> {
     match profile {
-        Profile::Lab => cargo(profile, &["daemon", "cni", "tests"])?,
+        Profile::Lab => build_in(profile, &["daemon", "cni", "tests"])?,
         // Of the guest's own program there is nothing to ship, and it catches panics, which dist does not.
         Profile::Dist => {
-            cargo(Profile::Dist, &["daemon", "cni"])?;
-            cargo(Profile::Lab, &["tests"])?;
+            build_in(Profile::Dist, &["daemon", "cni"])?;
+            build_in(Profile::Lab, &["tests"])?;
         }
     }
-    let target = place::target().join(TARGET);
-    Ok(Programs {
-        guest: target.join("lab/railhead-guest"),
-        railhead: target.join(profile.name()).join("railhead"),
-        plugins: target.join(profile.name()).join("railhead-cni"),
-        nothing: target.join("lab/nothing"),
-    })
+    Ok(Programs::of(profile))
+}
+
+/// Builds the plugins, and the empty program.
+///
+/// # Errors
+/// Those of [`build`].
+pub(super) fn plugins(profile: Profile) -> Result<Programs> {
+    build_in(profile, &["cni"])?;
+    build_in(Profile::Lab, &["tests"])?;
+    Ok(Programs::of(profile))
+}
+
+impl Programs {
+    /// Where they are once they are built.
+    fn of(profile: Profile) -> Self {
+        let target = place::target().join(TARGET);
+        Self {
+            guest: target.join("lab/railhead-guest"),
+            railhead: target.join(profile.name()).join("railhead"),
+            plugins: target.join(profile.name()).join("railhead-cni"),
+            nothing: target.join("lab/nothing"),
+        }
+    }
+}
+
+/// The cargo that runs us, when one does, so that both agree about the toolchain.
+pub(super) fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// Builds the guest's programs of these packages.
-fn cargo(profile: Profile, packages: &[&str]) -> Result<()> {
-    // The cargo that runs us, when one does, so that both agree about the toolchain.
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+fn build_in(profile: Profile, packages: &[&str]) -> Result<()> {
+    let mut command = Command::new(cargo());
     command.current_dir(place::workspace());
     command.args(["build", "--locked", "--target", TARGET, "--profile", profile.name()]);
     // Whatever the caller's own setting is, we know where to find them.

@@ -21,14 +21,33 @@ pub fn lab() -> PathBuf {
     target().join("lab")
 }
 
+/// The reference plugin for addresses, of Debian's package containernetworking-plugins.
+pub fn host_local() -> PathBuf {
+    lab().join("peers/host-local")
+}
+
 /// Makes sure that all is there that the lab needs, by the script that also installs it.
 ///
 /// # Errors
 /// When something is missing and cannot be brought; the script has said what by then.
 pub fn set_up() -> Result<()> {
+    bring(&[])
+}
+
+/// The same, with what figures are held against.
+///
+/// # Errors
+/// Those of [`set_up`].
+pub fn set_up_for_figures() -> Result<()> {
+    bring(&["bench"])
+}
+
+fn bring(what: &[&str]) -> Result<()> {
     let script = workspace().join("tests/setup.sh");
-    let status =
-        Command::new(&script).status().with_context(|| format!("run {}", script.display()))?;
+    // What it says is news, and no result.
+    let mut command = Command::new(&script);
+    let status = command.args(what).stdout(std::io::stderr()).status();
+    let status = status.with_context(|| format!("run {}", script.display()))?;
     ensure!(status.success(), "the lab is not set up: see above");
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::build::Programs;
 use super::machine::{End, Machine, Word};
 use super::rig::Rig;
 use super::wreck;
+use crate::figure::Figure;
 use crate::protocol::{Answer, Event, Orders, Request};
 
 /// A machine may take this long until its guest is up.
@@ -69,6 +70,8 @@ pub(super) enum Happening {
     Failed { name: String, transcript: String, message: String, wreck: PathBuf },
     /// Output to print as it is.
     Shown(String),
+    /// Something was measured.
+    Measured(Figure),
     /// The guest cannot go on.
     Unusable(String),
     /// QEMU died under this test, which says nothing of the test.
@@ -151,6 +154,7 @@ impl Session {
                 None
             }
             Event::Show { text } => Some(Happening::Shown(text)),
+            Event::Measured(figure) => Some(Happening::Measured(figure)),
             Event::Unusable { message } => {
                 self.last_words = Some(message.clone());
                 Some(Happening::Unusable(message))

@@ -114,6 +114,8 @@ fn boot(programs: &Programs, remaining: &mut Vec<String>, tally: &Mutex<Tally>) 
                 tally.failed.push((name, wreck));
             }
             Happening::Shown(text) => print!("{text}"),
+            // Figures were not asked for.
+            Happening::Measured(_) => {}
             Happening::Broken { name, message, wreck } => {
                 println!(
                     "test {name} ... QEMU died: {message}\n    the wreck: {}",

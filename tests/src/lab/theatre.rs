@@ -1,14 +1,15 @@
-//! What a person watches: the demo, the figures, a shell.
+//! What a person watches: the demo, figures of the VM, a shell.
 
 use std::io::{IsTerminal, Write, stdout};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::build::{self, Profile};
+use super::build::{self, Profile, Programs};
 use super::rig::Rig;
 use super::session::{Happening, Session};
 use super::{machine, place, suite};
+use crate::figure::Figure;
 use crate::protocol::{Orders, Terminal};
 
 /// Shows what railhead does. True when every claim of the demo held.
@@ -16,16 +17,19 @@ use crate::protocol::{Orders, Terminal};
 /// # Errors
 /// When the machine cannot be built or started.
 pub fn demo() -> Result<bool> {
-    play(Profile::Lab, Orders::Demo(terminal()))
+    place::set_up()?;
+    let programs = build::build(Profile::Lab)?;
+    println!("booting the VM");
+    play(&programs, Orders::Demo(terminal()), |_| Ok(()))
 }
 
-/// Measures all, or what has one of `filters` in its name. True when it could.
-///
-/// # Errors
-/// When the machine cannot be built or started.
-pub fn bench(filters: &[&str]) -> Result<bool> {
-    let filters = filters.iter().map(|&filter| filter.to_owned()).collect();
-    play(Profile::Dist, Orders::Bench { terminal: terminal(), filters })
+/// Measures what has these names. True when it could.
+pub(super) fn bench(
+    programs: &Programs,
+    names: Vec<String>,
+    measured: impl FnMut(&Figure) -> Result<()>,
+) -> Result<bool> {
+    play(programs, Orders::Bench(names), measured)
 }
 
 /// Gives a person a shell in the machine, until they leave it.
@@ -44,11 +48,12 @@ pub fn shell() -> Result<bool> {
     Ok(true)
 }
 
-fn play(profile: Profile, orders: Orders) -> Result<bool> {
-    place::set_up()?;
-    let programs = build::build(profile)?;
-    println!("booting the VM");
-    let mut session = Session::boot(&programs, orders)?;
+fn play(
+    programs: &Programs,
+    orders: Orders,
+    mut measured: impl FnMut(&Figure) -> Result<()>,
+) -> Result<bool> {
+    let mut session = Session::boot(programs, orders)?;
     let mut held = false;
     while let Some(happening) = session.next()? {
         match happening {
@@ -57,6 +62,7 @@ fn play(profile: Profile, orders: Orders) -> Result<bool> {
                 print!("{text}");
                 stdout().flush().context("write to standard output")?;
             }
+            Happening::Measured(figure) => measured(&figure)?,
             Happening::Passed { .. } => held = true,
             Happening::Failed { transcript, message, wreck, .. } => {
                 println!("\nThis went wrong:");

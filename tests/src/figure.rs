@@ -1,0 +1,20 @@
+//! A figure: what railhead takes, beside what it is held against.
+
+use serde::{Deserialize, Serialize};
+
+/// One line of what `make bench` shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What was measured.
+    pub what: String,
+    /// What railhead takes.
+    #[serde(rename = "railhead")]
+    pub ours: String,
+    /// What it is held against: what nothing could do better than, or, where `what` says so, another program. Empty
+    /// when there is nothing of the kind.
+    pub floor: String,
+    /// What is aimed at; empty when there is no goal.
+    pub goal: String,
+    /// Whether it was reached.
+    pub met: bool,
+}
