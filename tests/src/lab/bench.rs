@@ -10,6 +10,7 @@ mod pool;
 mod scale;
 mod sheet;
 mod sizes;
+mod start;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -35,6 +36,7 @@ const HERE: &[Measurement] = &[
     ("nv-ipam-process", addresses::process),
     ("nv-ipam-pools", sizes::pools),
     ("nv-ipam-full", sizes::full),
+    ("start", start::measure),
 ];
 
 /// The daemon's own bench.
@@ -82,9 +84,11 @@ pub fn bench(format: Format, filters: &[&str]) -> Result<bool> {
 /// What is measured here.
 #[derive(Debug)]
 struct Programs {
+    sriov: PathBuf,
     nv_ipam: PathBuf,
     host_local: PathBuf,
     nothing: PathBuf,
+    peak: PathBuf,
 }
 
 impl Programs {
@@ -92,9 +96,12 @@ impl Programs {
     fn place(built: &build::Programs) -> Result<Self> {
         let directory = Path::new("/run/bench/bin");
         fs::create_dir(directory).context("make a directory")?;
-        let nv_ipam = directory.join("nv-ipam");
-        symlink(&built.plugins, &nv_ipam).context("place a plugin")?;
-        Ok(Self { nv_ipam, host_local: place::host_local(), nothing: built.nothing.clone() })
+        let [sriov, nv_ipam] = ["sriov", "nv-ipam"].map(|name| directory.join(name));
+        for plugin in [&sriov, &nv_ipam] {
+            symlink(&built.plugins, plugin).context("place a plugin")?;
+        }
+        let (nothing, peak) = (built.nothing.clone(), built.peak.clone());
+        Ok(Self { sriov, nv_ipam, host_local: place::host_local(), nothing, peak })
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Programs {
     pub plugins: PathBuf,
     /// The empty program, for figures.
     pub nothing: PathBuf,
+    /// Tells how much memory a program has resident.
+    pub peak: PathBuf,
 }
 
 impl Profile {
@@ -78,6 +80,7 @@ impl Programs {
             railhead: target.join(profile.name()).join("railhead"),
             plugins: target.join(profile.name()).join("railhead-cni"),
             nothing: target.join("lab/nothing"),
+            peak: target.join("lab/peak"),
         }
     }
 }
@@ -98,7 +101,7 @@ fn build_in(profile: Profile, packages: &[&str]) -> Result<()> {
         let binaries: &[&str] = match *package {
             "daemon" => &["railhead"],
             "cni" => &["railhead-cni"],
-            _ => &["railhead-guest", "nothing"],
+            _ => &["railhead-guest", "nothing", "peak"],
         };
         command.args(["--package", package]);
         command.args(binaries.iter().flat_map(|binary| ["--bin", binary]));

@@ -32,6 +32,7 @@ pub fn write(file: &Path, programs: &Programs) -> Result<()> {
     let mut archive = Archive::new(BufWriter::new(out));
     archive.program("/init", &read(&programs.guest)?)?;
     archive.program("/bin/nothing", &read(&programs.nothing)?)?;
+    archive.program("/bin/peak", &read(&programs.peak)?)?;
     archive.program("/bin/railhead", &read(&programs.railhead)?)?;
     archive.program("/opt/cni/bin/railhead-cni", &read(&programs.plugins)?)?;
     for name in PLUGINS {

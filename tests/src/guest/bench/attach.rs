@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Figure, median, milliseconds, set_down, set_up, time};
 use crate::guest::cni::Call;
-use crate::guest::host::{Vf, pf};
+use crate::guest::host::{Vf, pf, read};
 use crate::guest::pod::Pod;
 use crate::guest::railhead::block;
 
@@ -116,13 +116,9 @@ fn peak(config: &Value) -> u64 {
     let pod = Pod::new("bench");
     let peaks = [Call::add, Call::del].map(|verb| {
         let call = verb("sriov", "peak", &pod, config);
-        call.under("busybox time -v -o /tmp/peak").run().ok();
-        let told = fs::read_to_string("/tmp/peak").expect("read what time wrote");
-        let line = told.lines().find(|line| line.contains("Maximum resident set size"));
-        let number =
-            line.and_then(|line| line.rsplit(' ').next()).and_then(|text| text.parse::<u64>().ok());
-        number.unwrap_or_else(|| panic!("no peak in {told}"))
+        call.under("peak /tmp/peak").run().ok();
+        read("/tmp/peak").parse::<u64>().expect("a peak in KiB")
     });
-    fs::remove_file("/tmp/peak").expect("remove what time wrote");
+    fs::remove_file("/tmp/peak").expect("remove the peak");
     peaks[0].max(peaks[1])
 }

@@ -104,8 +104,10 @@ impl Caller {
         // Not a pipe, which would have to be read meanwhile: that would cost this process time that the others want.
         let mut printed = tempfile()?;
         let input = File::open(&self.config).context("open a config")?;
-        command.stdin(input).stdout(printed.try_clone().context("share a file")?);
-        command.stderr(Stdio::inherit());
+        for share in [Command::stdout, Command::stderr] {
+            share(&mut command, Stdio::from(printed.try_clone().context("share a file")?));
+        }
+        command.stdin(input);
         let started = Instant::now();
         let ended = command.status().with_context(|| format!("run {command:?}"))?;
         let took = started.elapsed();
