@@ -3,11 +3,15 @@
 mod at_once;
 mod book;
 mod every_call;
+mod every_failure;
 mod kills;
 mod random;
 mod scenarios;
 mod store;
 mod storm;
+mod strace;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -27,6 +31,23 @@ fn add(container: &str) -> String {
 fn address(result: &Value) -> String {
     let address = result["ips"][0]["address"].as_str().unwrap();
     address.split_once('/').unwrap().0.to_owned()
+}
+
+/// Two containers whose addresses nothing may touch, and what they hold.
+fn bystanders() -> BTreeMap<String, Vec<String>> {
+    ["by-1", "by-2"].map(|container| (container.to_owned(), vec![add(container)])).into()
+}
+
+/// ADD gives the victim addresses that nobody has, the same ones each time, and DEL frees them.
+#[track_caller]
+fn comes_and_goes(others: &BTreeMap<String, Vec<String>>, keys: &Value) {
+    let added = || call("ADD", "victim", keys.clone()).run().ok();
+    let first = added();
+    assert_eq!(added(), first);
+    let count = first["ips"].as_array().unwrap().len();
+    assert_eq!(store::held_beside(others, "victim").len(), count, "{first}");
+    call("DEL", "victim", keys.clone()).run().ok();
+    assert_eq!(store::held_beside(others, "victim"), [""; 0]);
 }
 
 #[test]

@@ -8,79 +8,21 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::store::{held, no_cooldown};
-use super::{add, call};
+use super::store::{held, held_beside, no_cooldown};
+use super::strace::at_every_call;
+use super::{add, bystanders, call, comes_and_goes};
 use crate::bed::{Call, block, isolated, save};
 
-/// Runs `verb` as often as it has system calls, each time after `prepare`, and kills it at the
-/// first of them, at the second, and so on. What it has done by then is looked at by `look`, which
+/// Kills `verb` at each of its system calls; what it has done by then is looked at by `look`, which
 /// gets what was prepared.
-#[expect(clippy::print_stdout, reason = "a test that fails shows at which call it was")]
 fn killed_at_every_call<T>(prepare: impl Fn() -> T, verb: impl Fn() -> Call, look: impl Fn(T)) {
-    let prepared = prepare();
-    let calls = system_calls(verb());
-    look(prepared);
     let mut killed = 0;
-    for (name, number) in &calls {
-        let prepared = prepare();
-        let inject = format!("inject={name}:signal=KILL:when={number}");
-        let run = verb().under(&["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject]);
-        let output = run.start().wait_with_output().unwrap();
-        println!("{name} {number}: {}", output.status);
+    let calls = at_every_call("signal=KILL", prepare, verb, |prepared, output| {
         killed += usize::from(output.status.code().is_none());
         look(prepared);
-    }
+    });
     // Few calls are made in one run and not in another.
-    assert!(killed > 40 && killed + 5 > calls.len(), "{killed} kills at {} calls", calls.len());
-}
-
-/// The system calls of the program's first thread: which one, and the how manyeth of its name.
-fn system_calls(verb: Call) -> Vec<(String, usize)> {
-    let log = "/run/trace";
-    verb.under(&["strace", "-f", "-qq", "-o", log]).start().wait().unwrap();
-    let log = fs::read_to_string(log).unwrap();
-    let lines: Vec<(&str, &str)> = log.lines().filter_map(|line| line.split_once(' ')).collect();
-    let thread = lines[0].0;
-    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut calls = Vec::new();
-    for (_, line) in lines.into_iter().filter(|(pid, _)| *pid == thread) {
-        let Some((name, _)) = line.trim_start().split_once('(') else { continue };
-        if name.chars().all(|letter| letter.is_alphanumeric() || letter == '_') {
-            let number = numbers.entry(name).or_default();
-            *number += 1;
-            calls.push((name.to_owned(), *number));
-        }
-    }
-    calls
-}
-
-/// Two containers whose addresses nothing may touch.
-fn bystanders() -> BTreeMap<String, Vec<String>> {
-    ["by-1", "by-2"].map(|container| (container.to_owned(), vec![add(container)])).into()
-}
-
-/// The bystanders hold what they held, and nobody else holds anything but `victim`: what it holds.
-#[track_caller]
-fn held_beside(bystanders: &BTreeMap<String, Vec<String>>, victim: &str) -> Vec<String> {
-    let mut held = held();
-    let of_victim = held.remove(victim).unwrap_or_default();
-    assert_eq!(held, *bystanders);
-    of_victim
-}
-
-/// ADD gives the victim addresses that nobody has, the same ones each time, and DEL frees them.
-#[track_caller]
-fn comes_and_goes(bystanders: &BTreeMap<String, Vec<String>>, keys: &Value) {
-    let added = || call("ADD", "victim", keys.clone()).run().ok();
-    let first = added();
-    assert_eq!(added(), first);
-    assert_eq!(
-        held_beside(bystanders, "victim").len(),
-        first["ips"].as_array().unwrap().len(),
-        "{first}"
-    );
-    call("DEL", "victim", keys.clone()).run().ok();
-    assert_eq!(held_beside(bystanders, "victim"), [""; 0]);
+    assert!(killed > 40 && killed + 5 > calls, "{killed} kills at {calls} calls");
 }
 
 /// The store does not exist yet.

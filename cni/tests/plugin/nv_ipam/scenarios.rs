@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 
 use super::store::{held, no_cooldown};
@@ -111,5 +113,49 @@ fn scenario_62_a_full_block_stays_full_until_exclusions_shrink() {
             "network": "10.77.0.0/24", "gateway": "10.77.0.1",
         }));
         assert_eq!(add("c"), "10.77.0.4");
+    });
+}
+
+/// On a file system of its own, since all else in `/run` goes on.
+#[test]
+fn scenario_73_a_full_and_a_read_only_file_system() {
+    isolated(|| {
+        save(&json!({
+            "pool": "ippool/blue", "first": "10.77.0.1", "last": "10.77.255.254",
+            "network": "10.77.0.0/16",
+        }));
+        let place = "/run/railhead";
+        let tmpfs = |flags: MsFlags, options: &str| loop {
+            match mount(Some("tmpfs"), place, Some("tmpfs"), flags, Some(options)) {
+                // A process that another test forks has what is open here until it calls exec.
+                Err(Errno::EBUSY) => std::thread::yield_now(),
+                mounted => break mounted.unwrap(),
+            }
+        };
+        fs::create_dir(place).unwrap();
+        tmpfs(MsFlags::empty(), "size=600k");
+        let mut added = 0;
+        let refused = loop {
+            let reply = call("ADD", &format!("c{added}"), json!({})).run();
+            if reply.status != Some(0) {
+                break reply;
+            }
+            added += 1;
+        };
+        assert!(refused.error(11).contains("is full: make room"));
+        assert!(added > 50, "only {added} fitted");
+        assert_eq!(held().len(), added);
+
+        tmpfs(MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, "");
+        for verb in ["ADD", "DEL"] {
+            assert!(call(verb, "c0", json!({})).run().error(5).starts_with("open /run/railhead"));
+        }
+        tmpfs(MsFlags::MS_REMOUNT, "");
+        for number in 0..added {
+            call("DEL", &format!("c{number}"), json!({})).run().ok();
+        }
+        assert!(held().is_empty());
+        tmpfs(MsFlags::MS_REMOUNT, "size=2m");
+        add("later");
     });
 }

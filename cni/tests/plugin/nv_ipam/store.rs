@@ -26,6 +26,15 @@ pub(super) fn held() -> BTreeMap<String, Vec<String>> {
     held
 }
 
+/// The bystanders hold what they held, and nobody else holds anything but `victim`: what it holds.
+#[track_caller]
+pub(super) fn held_beside(others: &BTreeMap<String, Vec<String>>, victim: &str) -> Vec<String> {
+    let mut held = held();
+    let of_victim = held.remove(victim).unwrap_or_default();
+    assert_eq!(held, *others);
+    of_victim
+}
+
 /// From now on an address that is given back need not rest.
 pub(super) fn no_cooldown() {
     ipam::cooldown::save(&Root::system(), 0).unwrap();

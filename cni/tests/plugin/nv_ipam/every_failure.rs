@@ -1,0 +1,66 @@
+//! Every single system call of a verb fails, one after the other, with EIO.
+//!
+//! Some failures mean nothing to the verb, some keep the program from starting, and what the rest
+//! must never do is to leave an address that nobody was told of, or to tell of one that is not
+//! held.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use super::store::{held_beside, no_cooldown};
+use super::strace::at_every_call;
+use super::{add, address, bystanders, call, comes_and_goes};
+use crate::bed::{block, isolated};
+
+/// The document that the plugin answered with; null when it said nothing, or never came to run.
+fn answer(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+#[test]
+fn of_an_add() {
+    isolated(|| {
+        block(9);
+        no_cooldown();
+        let others = bystanders();
+        let (mut failed, mut added) = (0, 0);
+        at_every_call(
+            "error=EIO",
+            || (),
+            || call("ADD", "victim", json!({})),
+            |(), output| {
+                let left = held_beside(&others, "victim");
+                if output.status.success() {
+                    assert_eq!(left, [address(&answer(&output))]);
+                    added += 1;
+                } else {
+                    assert!(left.is_empty(), "{left:?}");
+                    failed += usize::from(answer(&output)["code"].is_number());
+                }
+                comes_and_goes(&others, &json!({}));
+            },
+        );
+        assert!(failed > 20 && added > 20, "{failed} were refused, {added} went through");
+    });
+}
+
+#[test]
+fn of_a_del() {
+    isolated(|| {
+        block(9);
+        no_cooldown();
+        let others = bystanders();
+        at_every_call(
+            "error=EIO",
+            || add("victim"),
+            || call("DEL", "victim", json!({})),
+            |before, output| {
+                let left = held_beside(&others, "victim");
+                let kept = !output.status.success() && left == [before];
+                assert!(left.is_empty() || kept, "{left:?}");
+                comes_and_goes(&others, &json!({}));
+            },
+        );
+    });
+}
