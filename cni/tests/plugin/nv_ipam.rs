@@ -2,6 +2,7 @@
 
 mod at_once;
 mod book;
+mod cost;
 mod every_call;
 mod every_failure;
 mod kills;
