@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::bed::{Call, block, isolated, nv_ipam};
+use crate::bed::{Call, block, isolated, nv_ipam, save};
 
 fn call(verb: &str, container: &str, keys: Value) -> Call {
     Call::new("nv-ipam", verb, &nv_ipam(keys)).env("CNI_CONTAINERID", container)
@@ -78,6 +78,64 @@ fn results_golden() {
                 "dns": {},
             })
         );
+    });
+}
+
+/// A prefix of a CIDRPool with all that can come with it, and a pool without a gateway beside it.
+#[test]
+fn results_with_routes_golden() {
+    isolated(|| {
+        save(&json!({
+            "pool": "cidrpool/v4", "first": "192.168.0.1", "last": "192.168.0.2",
+            "network": "192.168.0.0/30", "gateway": "192.168.0.1", "default_gateway": true,
+            "routes": ["9.9.9.0/24", "5.5.0.0/24", "9.9.9.0/24"],
+        }));
+        save(&json!({
+            "pool": "cidrpool/v6", "first": "fd00::", "last": "fd00::", "network": "fd00::/128",
+        }));
+        let of = |version: &str, cni: Value| {
+            let ipam = json!({"type": "nv-ipam", "poolName": "v4,v6", "poolType": "CIDRPool"});
+            let keys = json!({"cniVersion": version, "ipam": ipam, "args": {"cni": cni}});
+            call("ADD", "c1", keys).run()
+        };
+        let routes = json!([
+            {"dst": "5.5.0.0/24", "gw": "192.168.0.1"},
+            {"dst": "9.9.9.0/24", "gw": "192.168.0.1"},
+            {"dst": "0.0.0.0/0", "gw": "192.168.0.1"},
+        ]);
+        let ips = json!([
+            {"address": "192.168.0.2/30", "gateway": "192.168.0.1"}, {"address": "fd00::/128"},
+        ]);
+        let expected = json!({"cniVersion": "1.0.0", "ips": ips, "routes": routes});
+        assert_eq!(of("1.0.0", json!({})).ok(), expected);
+        let mut ips = ips;
+        (ips[0]["version"], ips[1]["version"]) = (json!("4"), json!("6"));
+        let expected = json!({"cniVersion": "0.3.1", "ips": ips, "routes": routes, "dns": {}});
+        assert_eq!(of("0.3.1", json!({"poolType": "cidrpool"})).ok(), expected);
+        // As the gateway it has neither gateway nor routes; a pool without one cannot give it.
+        call("DEL", "c1", json!({})).run().ok();
+        let gateway = json!({"poolNames": ["v4"], "allocateDefaultGateway": true});
+        let ips = json!([{"address": "192.168.0.1/30"}]);
+        assert_eq!(of("1.0.0", gateway).ok(), json!({"cniVersion": "1.0.0", "ips": ips}));
+        of("1.0.0", json!({"allocateDefaultGateway": true})).error(7);
+    });
+}
+
+#[test]
+fn status_tells_whether_an_add_could_succeed() {
+    isolated(|| {
+        let status = || call("STATUS", "unused", json!({})).run();
+        assert!(status().error(50).contains("no block of ippool/blue"));
+        block(9);
+        assert_eq!(status().ok(), Value::Null);
+        assert!(!std::path::Path::new("/run/railhead").exists(), "it has only looked");
+        add("c1");
+        std::fs::write("/run/railhead/store/state.mdb", "damaged").unwrap();
+        assert!(status().error(50).contains("is damaged"));
+        call("ADD", "c2", json!({})).run().error(11);
+        assert!(status().error(50).contains("set aside"));
+        std::fs::write("/var/lib/railhead/blocks/ippool/blue.json", "{").unwrap();
+        assert!(status().error(50).contains("blue.json"));
     });
 }
 
