@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use conf::cni::{Code, Error};
 use ipam::nv_ipam::store_error;
 use ipam::recover::{SETTLE, Sighting};
-use ipam::{Lease, Root, Store, blocks};
+use ipam::{Lease, Root, Store, blocks, cooldown};
 
 use crate::kernel;
 use crate::kernel::netlink::Route;
@@ -85,7 +85,7 @@ pub fn collect(store: &Store) -> Result<Vec<Lease>, Error> {
 }
 
 /// Leases by `attempt`, and once more where it was told to try later and there was something to
-/// collect or to recover.
+/// collect, to recover or to forget.
 ///
 /// # Errors
 /// Those of `attempt`, with what keeps a lost store from being made good.
@@ -112,9 +112,28 @@ pub(crate) fn lease<T>(
                 let Lease { address, pool, owner, .. } = lease;
                 log.info(&format_args!("gave back {address} of {pool}: {owner} is gone"));
             }
-            if recovered.is_some() || !collected.is_empty() { attempt() } else { Err(error) }
+            let freed = free_rested(root, store)?;
+            let has_changed = recovered.is_some() || !collected.is_empty() || freed > 0;
+            if has_changed { attempt() } else { Err(error) }
         }
         outcome => outcome,
+    }
+}
+
+/// Frees addresses that have rested long enough, and tells how many: on a full file system what is
+/// remembered of them may be the room that is lacking.
+fn free_rested(root: &Root, store: &Store) -> Result<usize, Error> {
+    let now = transaction::now()?;
+    let cooldown = cooldown::load(root).map_err(|error| store_error(error.into()))?;
+    let mut freed = 0;
+    loop {
+        let more = transaction::write(store, |txn| {
+            txn.free_rested_anywhere(now, cooldown).map_err(store_error)
+        })?;
+        if more == 0 {
+            return Ok(freed);
+        }
+        freed += more;
     }
 }
 

@@ -19,6 +19,9 @@ use crate::store::{ReadTxn, StoreError, WriteTxn, key};
 /// than they can come, and no allocation pays for all of a large release.
 const FREED_AT_ONCE: usize = 2;
 
+/// How many of any pool are freed in one transaction where there is no room.
+const FREED_ON_A_FULL_STORE: usize = 8;
+
 /// An address at rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cooling {
@@ -91,6 +94,31 @@ impl WriteTxn<'_> {
         let Some(released_at) = self.json(&since, name)? else { return Ok(false) };
         self.delete(&since)?;
         self.delete(&key::cooling(pool, released_at, address))
+    }
+
+    /// Frees addresses of any pool that have rested for `cooldown`, a few of them, and tells how
+    /// many: to be called until there are none. Allocations free those of their own pool; this is
+    /// for when records of rests take the room that an allocation needs.
+    ///
+    /// A few only, since what they stand on is copied before it is removed, on a file system that
+    /// is full.
+    pub fn free_rested_anywhere(
+        &mut self,
+        now: BootTime,
+        cooldown: Duration,
+    ) -> Result<usize, StoreError> {
+        let mut rested = Vec::new();
+        self.scan(key::COOLING, |found, _| {
+            let parts = key::cooling_in_pool(found);
+            rested.extend(parts.filter(|(_, since, _)| now.since(*since) >= cooldown));
+            Ok(())
+        })?;
+        rested.truncate(FREED_ON_A_FULL_STORE);
+        for (pool, _, address) in &rested {
+            self.wake(*pool, *address)?;
+            self.free_address(*pool, *address)?;
+        }
+        Ok(rested.len())
     }
 
     /// Frees a few addresses that have rested for `cooldown`.

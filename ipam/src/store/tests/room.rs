@@ -94,6 +94,42 @@ fn full_refuses_add_loses_nothing_and_lets_del_pass() {
     });
 }
 
+/// All that is left are rests that are over; they take the room of the next allocation.
+#[test]
+fn rests_that_are_over_make_room() {
+    with_tmpfs("600k", |directory| {
+        let store = Store::open(&Root::at(directory)).unwrap();
+        let added = (0..).take_while(|container| add(&store, *container).is_ok()).count();
+        for container in 0..added {
+            let owner = owner(&format!("c{container}"));
+            store
+                .write(|txn| txn.release(&owner, second(1)))
+                .map(drop)
+                .unwrap_or_else(|error: StoreError| panic!("DEL {container}: {error:?}"));
+        }
+        let refused = add(&store, added).unwrap_err();
+        assert!(matches!(refused, AllocateError::Store(StoreError::Full { .. })), "{refused:?}");
+        let free = |at: u64| {
+            let rest = Duration::from_secs(30);
+            store
+                .write(|txn| txn.free_rested_anywhere(second(at), rest))
+                .unwrap_or_else(|error: StoreError| panic!("{error:?}"))
+        };
+        assert_eq!(free(30), 0, "they have not rested yet");
+        assert_eq!(
+            std::iter::repeat_with(|| free(31)).take_while(|freed| *freed > 0).sum::<usize>(),
+            added
+        );
+        add(&store, added).unwrap();
+        store
+            .read(|txn| {
+                assert_sound(txn);
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    });
+}
+
 #[test]
 fn a_store_that_cannot_be_made_is_made_later() {
     with_tmpfs("64k", |directory| {
