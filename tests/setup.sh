@@ -65,8 +65,9 @@ emulates_igb || missing="$missing
   host-local in $lab/peers: package containernetworking-plugins, unpacked, not installed"
 has_kernel || missing="$missing
   a kernel for the guest in $lab/kernel: package linux-image-amd64 (Ubuntu: linux-image-generic), unpacked, not installed"
-has go || [ -x "$lab/bin/cnitool" ] || missing="$missing
-  go, to build cnitool: package golang-go (Debian 12: of bookworm-backports)"
+has_peers() { [ "$lab/peers/sriov-cni" -nt tests/peers/go.sum ]; }
+has go || [ -x "$lab/bin/cnitool" ] && { [ -z "$bench" ] || has_peers; } || missing="$missing
+  go, to build cnitool${bench:+ and sriov-cni}: package golang-go (Debian 12: of bookworm-backports)"
 
 has cargo && has rustc || fail "cargo and rustc are missing: install Rust by rustup"
 
@@ -172,7 +173,7 @@ if [ -n "$missing" ]; then
         emulates_igb || fail "$(qemu-system-x86_64 --version | head -n 1) does not emulate igb, QEMU 8 does:" \
             "use Debian 12 or newer, or Ubuntu 24.04 or newer"
     fi
-    if ! has go && [ ! -x "$lab/bin/cnitool" ]; then
+    if ! has go && { [ ! -x "$lab/bin/cnitool" ] || { [ -n "$bench" ] && ! has_peers; }; }; then
         say "installing golang-go"
         install $release golang-go
     fi
@@ -206,6 +207,11 @@ fi
 if [ "${1:-}" = cargo-deb ] && [ "$("$lab/bin/cargo-deb" --version 2>/dev/null)" != "$cargo_deb" ]; then
     say "building cargo-deb $cargo_deb"
     cargo install --quiet --locked --root "$lab" "cargo-deb@$cargo_deb"
+fi
+
+if [ -n "$bench" ] && ! has_peers; then
+    say "building sriov-cni"
+    (cd tests/peers && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$lab/peers/sriov-cni" github.com/intel/sriov-cni/cmd/sriov)
 fi
 
 say "ready: $(qemu-system-x86_64 --version | sed -n '1s/.*version \([0-9.]*\).*/QEMU \1/p'), Linux $(cat "$lab/kernel/version") for the guest"

@@ -14,10 +14,12 @@ use crate::figure::Figure;
 use crate::protocol::{Event, Orders};
 
 mod attach;
+mod boot;
 mod calls;
 mod drift;
 mod idle;
 mod node;
+mod peer;
 mod plan;
 mod size;
 mod vfs;
@@ -27,11 +29,13 @@ type Measurement = (&'static str, fn() -> Vec<Figure>);
 
 /// In their order.
 const MEASUREMENTS: &[Measurement] = &[
+    ("boot", boot::measure),
     ("vfs", vfs::measure),
     ("node", node::measure),
     ("drift", drift::measure),
     ("plan", plan::measure),
     ("attach", attach::measure),
+    ("attach-peer", peer::measure),
     ("idle", idle::measure),
     ("size", size::measure),
 ];

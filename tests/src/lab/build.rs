@@ -33,6 +33,8 @@ pub struct Programs {
     pub nothing: PathBuf,
     /// Tells how much memory a program has resident.
     pub peak: PathBuf,
+    /// Other projects' plugins, for figures.
+    pub peers: Vec<PathBuf>,
 }
 
 impl Profile {
@@ -81,6 +83,10 @@ impl Programs {
             plugins: target.join(profile.name()).join("railhead-cni"),
             nothing: target.join("lab/nothing"),
             peak: target.join("lab/peak"),
+            peers: match profile {
+                Profile::Lab => Vec::new(),
+                Profile::Dist => vec![place::host_local(), place::sriov_cni()],
+            },
         }
     }
 }

@@ -38,6 +38,7 @@ pub fn write(file: &Path, programs: &Programs) -> Result<()> {
     for name in PLUGINS {
         archive.link(&format!("/opt/cni/bin/{name}"), "railhead-cni")?;
     }
+    peers(&mut archive, &programs.peers)?;
     archive.program("/bin/cnitool", &read(&place::lab().join("bin/cnitool"))?)?;
     for directory in ["proc", "sys", "dev", "run", "tmp", "root", "var/lib", "etc"] {
         archive.directory(directory)?;
@@ -81,6 +82,16 @@ fn tree(archive: &mut Out, from: &Path, to: &str) -> Result<()> {
         } else {
             archive.file(&target, &read(&entry.path())?)?;
         }
+    }
+    Ok(())
+}
+
+/// Other projects' plugins, beside ours.
+fn peers(archive: &mut Out, peers: &[PathBuf]) -> Result<()> {
+    for peer in peers {
+        let name = peer.file_name().unwrap_or_default().display();
+        // Those that are not static need what the host's other programs need, which is there.
+        archive.program(&format!("/opt/cni/bin/{name}"), &read(peer)?)?;
     }
     Ok(())
 }

@@ -26,6 +26,11 @@ pub fn host_local() -> PathBuf {
     lab().join("peers/host-local")
 }
 
+/// The reference plugin for VFs, built from `tests/peers/`.
+pub fn sriov_cni() -> PathBuf {
+    lab().join("peers/sriov-cni")
+}
+
 /// Makes sure that all is there that the lab needs, by the script that also installs it.
 ///
 /// # Errors
