@@ -90,29 +90,31 @@ impl Call {
     }
 
     /// Has a shell do `before` and become the plugin: `exec 2>&-`, `ulimit -n 64`.
-    pub(crate) fn after(mut self, before: &str) -> Self {
+    pub(crate) fn after(self, before: &str) -> Self {
         let plugin = self.command.get_program().to_owned();
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(format!("{before}; exec \"$0\"")).arg(plugin).env_clear();
+        shell.arg("-c").arg(format!("{before}; exec \"$0\"")).arg(plugin);
+        self.replace(shell)
+    }
+
+    /// Runs another command with the plugin's environment.
+    fn replace(mut self, mut command: Command) -> Self {
+        command.env_clear();
         for (name, value) in self.command.get_envs() {
             if let Some(value) = value {
-                shell.env(name, value);
+                command.env(name, value);
             }
         }
-        self.command = shell;
+        self.command = command;
         self
     }
 
     /// Runs it under another program, such as strace: `under(&["strace", "-f"])`.
-    pub(crate) fn under(mut self, program: &[&str]) -> Self {
+    pub(crate) fn under(self, program: &[&str]) -> Self {
         let (first, options) = program.split_first().unwrap();
         let mut under = Command::new(first);
-        under.args(options).arg(self.command.get_program()).env_clear();
-        for (name, value) in self.command.get_envs() {
-            under.env(name, value.unwrap());
-        }
-        self.command = under;
-        self
+        under.args(options).arg(self.command.get_program());
+        self.replace(under)
     }
 
     /// Starts it with nothing on stdin, which stays open.
