@@ -53,10 +53,10 @@ impl Profile {
 /// When they do not compile; cargo has said why by then.
 pub fn build(profile: Profile) -> Result<Programs> {
     match profile {
-        Profile::Lab => build_in(profile, &["daemon", "cni", "tests"])?,
+        Profile::Lab => build_in(profile, &["daemon", "cni", "nothing", "tests"])?,
         // Of the guest's own program there is nothing to ship, and it catches panics, which dist does not.
         Profile::Dist => {
-            build_in(Profile::Dist, &["daemon", "cni"])?;
+            build_in(Profile::Dist, &["daemon", "cni", "nothing"])?;
             build_in(Profile::Lab, &["tests"])?;
         }
     }
@@ -68,7 +68,7 @@ pub fn build(profile: Profile) -> Result<Programs> {
 /// # Errors
 /// Those of [`build`].
 pub(super) fn plugins(profile: Profile) -> Result<Programs> {
-    build_in(profile, &["cni"])?;
+    build_in(profile, &["cni", "nothing"])?;
     build_in(Profile::Lab, &["tests"])?;
     Ok(Programs::of(profile))
 }
@@ -81,7 +81,7 @@ impl Programs {
             guest: target.join("lab/railhead-guest"),
             railhead: target.join(profile.name()).join("railhead"),
             plugins: target.join(profile.name()).join("railhead-cni"),
-            nothing: target.join("lab/nothing"),
+            nothing: target.join(profile.name()).join("nothing"),
             peak: target.join("lab/peak"),
             peers: match profile {
                 Profile::Lab => Vec::new(),
@@ -107,7 +107,8 @@ fn build_in(profile: Profile, packages: &[&str]) -> Result<()> {
         let binaries: &[&str] = match *package {
             "daemon" => &["railhead"],
             "cni" => &["railhead-cni"],
-            _ => &["railhead-guest", "nothing", "peak"],
+            "nothing" => &["nothing"],
+            _ => &["railhead-guest", "peak"],
         };
         command.args(["--package", package]);
         command.args(binaries.iter().flat_map(|binary| ["--bin", binary]));
