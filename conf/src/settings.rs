@@ -7,10 +7,11 @@
 //! guard: {allow: [ens1f0, "0000:86:00.1"], addresses: [192.0.2.1]}
 //! cooldownSeconds: 30
 //! blockGraceSeconds: 300
+//! metrics: {listen: "127.0.0.1:9810"}
 //! ```
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub cooldown_seconds: u32,
     /// How long a block stays this node's after its pool is gone or selects others, in seconds.
     pub block_grace_seconds: u32,
+    /// Where metrics are served.
+    pub metrics: Metrics,
 }
 
 impl Default for Settings {
@@ -46,6 +49,7 @@ impl Default for Settings {
             guard: Guard::default(),
             cooldown_seconds: DEFAULT_COOLDOWN,
             block_grace_seconds: DEFAULT_BLOCK_GRACE,
+            metrics: Metrics::default(),
         }
     }
 }
@@ -72,6 +76,13 @@ impl Default for Standalone {
     fn default() -> Self {
         Self { host: 0, hosts: 1 }
     }
+}
+
+/// Where metrics are served besides the daemon's own socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Metrics {
+    /// A loopback address with a port; `None` for none.
+    pub listen: Option<SocketAddr>,
 }
 
 /// What the machine's own traffic depends on, and which NICs may be interrupted all the same.
@@ -116,6 +127,7 @@ const KEYS: &[&str] = &[
     "guard.addresses",
     "cooldownSeconds",
     "blockGraceSeconds",
+    "metrics.listen",
 ];
 
 /// The settings as they are written.
@@ -128,6 +140,7 @@ struct SettingsSpec {
     guard: GuardSpec,
     cooldown_seconds: Option<i64>,
     block_grace_seconds: Option<i64>,
+    metrics: MetricsSpec,
 }
 
 /// `standalone`.
@@ -144,6 +157,13 @@ struct StandaloneSpec {
 struct GuardSpec {
     allow: Vec<String>,
     addresses: Vec<String>,
+}
+
+/// `metrics`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+struct MetricsSpec {
+    listen: Option<String>,
 }
 
 /// The longest cooldown: a day.
@@ -186,6 +206,12 @@ fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
         broken.keep(guarded(entry), format!("guard.addresses[{at}]"), quoted(entry))
     });
     let addresses: Vec<IpAddr> = addresses.collect();
+    let metrics = Metrics {
+        listen: spec
+            .metrics
+            .listen
+            .and_then(|text| broken.keep(loopback(&text), "metrics.listen", quoted(&text))),
+    };
     let mut seconds = |number: Option<i64>, key: &str, most: u32| {
         let number = number?;
         let fits = u32::try_from(number).ok().filter(|seconds| *seconds <= most);
@@ -203,6 +229,20 @@ fn check(spec: SettingsSpec) -> Result<Settings, Violations> {
         standalone: standalone.unwrap_or(defaults.standalone),
         cooldown_seconds: cooldown.unwrap_or(defaults.cooldown_seconds),
         block_grace_seconds: block_grace.unwrap_or(defaults.block_grace_seconds),
+        metrics,
+    })
+}
+
+/// An address that nobody reaches from another machine: whoever does learns the names of pods, and
+/// need not say who they are.
+fn loopback(text: &str) -> Result<SocketAddr, ParseError> {
+    let address = text.parse::<SocketAddr>().ok();
+    let fits = address.filter(|address| address.ip().is_loopback() && address.port() != 0);
+    fits.ok_or_else(|| {
+        ParseError::new(
+            "must be a loopback address with a port, like 127.0.0.1:9810 or [::1]:9810; for other \
+             machines put a proxy before it that knows who asks",
+        )
     })
 }
 

@@ -27,6 +27,7 @@ pub mod discover;
 pub mod doctor;
 pub mod explain;
 pub mod ipam;
+pub mod metrics;
 pub mod pause;
 pub mod plan;
 pub mod status;
@@ -85,6 +86,8 @@ pub enum Verb {
     Attachments(attachments::Args),
     /// Show this node's address blocks and who holds which address
     Ipam(ipam::Args),
+    /// Print the daemon's metrics once, as a collector gets them
+    Metrics(metrics::Args),
     /// Look for what keeps railhead from its work, and say how to mend it
     Doctor(doctor::Args),
     /// Bring back at boot what was in force, before anything needs it
@@ -155,6 +158,7 @@ fn run(verb: &Verb, context: &mut Context) -> Outcome {
         Verb::Explain(args) => explain::run(args, context),
         Verb::Attachments(args) => attachments::run(args, context),
         Verb::Ipam(args) => ipam::run(args, context),
+        Verb::Metrics(args) => metrics::run(args, context),
         Verb::Doctor(args) => doctor::run(args, context),
         Verb::Boot(args) => boot::run(args, context),
         Verb::Pause(args) => pause::pause(args, context),

@@ -16,6 +16,7 @@ pub mod cli;
 pub mod doctor;
 pub mod host;
 pub mod journal;
+pub mod metrics;
 pub mod model;
 pub mod observe;
 pub mod pause;

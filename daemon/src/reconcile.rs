@@ -34,7 +34,7 @@ mod outcome;
 mod reclaim;
 mod stragglers;
 
-pub use outcome::{Outcome, PfOutcome};
+pub use outcome::{Outcome, PfOutcome, Verdict};
 
 /// A second round is for what a driver did besides what it was asked for; whatever is left after
 /// the third does not converge.

@@ -7,7 +7,7 @@
 //! pidfd: who is in the way ----+--> Pending --> loop
 //! inotify: namespaces that go -+
 //! slow timer, retries ---------+                   +--> Published --> socket, systemd
-//! socket: apply ---------------+
+//! socket: apply ---------------+                   +--> Metrics --> http
 //! ```
 //!
 //! Level, not edge: an event only means "look again", and what happens during a pass leads to
@@ -26,11 +26,14 @@ pub mod client;
 mod departures;
 mod due;
 mod events;
+mod health;
+mod http;
 pub mod lock;
 mod main_loop;
 mod notify;
 pub mod protocol;
 mod published;
+pub mod scrape;
 mod socket;
 mod telling;
 mod worker;

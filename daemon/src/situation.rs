@@ -78,6 +78,20 @@ pub enum SituationError {
     File(#[from] FileError),
 }
 
+impl SituationError {
+    /// One word for metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Settings(_) => "Settings",
+            Self::Source(_) => "Source",
+            Self::NothingGood(_) => "NothingGood",
+            Self::Journal(_) => "JournalFailed",
+            Self::Observe(error) => error.reason(),
+            Self::File(_) => "FileFailed",
+        }
+    }
+}
+
 impl Written {
     /// Reads the settings and the objects in force.
     pub fn read(host: &Host) -> Result<Self, SituationError> {

@@ -53,6 +53,11 @@ impl Root {
         self.run().join("daemon.sock")
     }
 
+    /// `/run/railhead/metrics.sock`: where the daemon serves metrics.
+    pub fn metrics_socket(&self) -> PathBuf {
+        self.run().join("metrics.sock")
+    }
+
     /// `/var/lib/railhead`: what outlives a reboot.
     pub fn state(&self) -> PathBuf {
         self.join("var/lib/railhead")

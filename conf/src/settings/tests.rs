@@ -21,7 +21,7 @@ fn every_key_arrives() {
         "standalone": {"host": 1, "hosts": 2},
         "guard": {"allow": ["ens1f0", "86:00.1"], "addresses": ["192.0.2.1", "2001:db8::1"]},
         "cooldownSeconds": 0,
-        "blockGraceSeconds": 604_800,
+        "blockGraceSeconds": 604_800, "metrics": {"listen": "127.0.0.1:9810"},
     });
     let (settings, warnings) = read(document.clone()).unwrap();
     assert_eq!(warnings, []);
@@ -41,6 +41,30 @@ fn unknown_keys_warn() {
             "standalone.hosst: unknown field; did you mean host?",
         ]
     );
+}
+
+#[test]
+fn metrics_are_for_this_machine() {
+    for address in ["127.0.0.1:9810", "127.9.9.9:1", "[::1]:65535"] {
+        let (settings, _) = read(json!({"metrics": {"listen": address}})).unwrap();
+        assert_eq!(settings.metrics.listen, Some(address.parse().unwrap()));
+    }
+    for address in [
+        "",
+        "9810",
+        ":9810",
+        "localhost:9810",
+        "127.0.0.1",
+        "127.0.0.1:0",
+        "0.0.0.0:9810",
+        "[::]:9810",
+        "[::ffff:10.0.0.1]:9810",
+        "10.0.0.1:9810",
+    ] {
+        let told = refused(json!({"metrics": {"listen": address}}));
+        let says = format!("metrics.listen: \"{address}\": must be a loopback address with a port");
+        assert!(told.starts_with(&says), "{told}");
+    }
 }
 
 /// The messages are read by people: all of them are spelled out.

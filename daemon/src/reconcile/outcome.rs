@@ -43,7 +43,38 @@ pub struct PfOutcome {
     pub blocked: Vec<Blocked>,
 }
 
+/// A pass in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// Everything is as wished.
+    InForce,
+    /// Nothing is in the way but somebody who uses a VF.
+    Waits,
+    /// Something is not as wished.
+    NotInForce,
+    /// Somebody works on the NICs, as told, so that nothing was done.
+    Paused(&'a str),
+}
+
 impl Outcome {
+    /// What it came to, in a word.
+    pub fn verdict(&self) -> Verdict<'_> {
+        if let Some(pause) = &self.pause {
+            Verdict::Paused(pause)
+        } else if self.is_success() {
+            Verdict::InForce
+        } else if self.only_waits() && self.problems.is_empty() {
+            Verdict::Waits
+        } else {
+            Verdict::NotInForce
+        }
+    }
+
+    /// Whether no PF has anything in its way but somebody who uses a VF.
+    pub fn only_waits(&self) -> bool {
+        self.pfs.values().all(PfOutcome::only_waits)
+    }
+
     /// Whether everything is as wished, and nothing went wrong.
     pub fn is_success(&self) -> bool {
         self.objects.is_empty()

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,15 +16,16 @@ use super::departures::Departures;
 use super::due::Due;
 use super::events;
 use super::published::Published;
-use super::telling::{log, only_waits, summary};
+use super::telling::{log, summary};
 use super::worker::{Work, Worked};
-use super::{ServiceError, notify, socket};
+use super::{ServiceError, health, http, notify, socket};
 use crate::apply::Stop;
 use crate::chain::Chain;
 use crate::claims::Standing;
 use crate::host::Host;
 use crate::reconcile::{Outcome, Pass, PfOutcome};
 use crate::report::Timestamp;
+use crate::settings;
 use crate::situation::Written;
 use crate::snapshot::Snapshot;
 
@@ -42,12 +44,19 @@ pub(super) async fn run(host: Arc<Host>) -> Result<(), ServiceError> {
     let listener = socket::listen(&host).map_err(ServiceError::setup("listen on the socket"))?;
     let mut served =
         tokio::spawn(socket::serve(listener, Arc::clone(&published), Arc::clone(&wanted)));
+    let (pulse, mut asked) = health::channel();
+    let metrics = http::listen(&host).map_err(ServiceError::setup("listen for scrapes"))?;
+    let site = Arc::new(http::Site::new(Arc::clone(&host), Arc::clone(&published), pulse));
+    let listen = settings::load(host.root()).ok().and_then(|loaded| loaded.settings.metrics.listen);
+    let (listen, known_listen) = watch::channel(listen);
+    tokio::spawn(http::serve_socket(Arc::clone(&site), metrics));
+    tokio::spawn(http::serve_loopback(site, known_listen));
     let mut watchdog = notify::interval().map(|every| {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks
     });
-    let mut steward = Loop::new(host, published, netdevs, Departures::new(sender));
+    let mut steward = Loop::new(host, published, netdevs, listen, Departures::new(sender));
     let ended = loop {
         tokio::select! {
             _ = terminate.recv() => break Ok(()),
@@ -57,6 +66,7 @@ pub(super) async fn run(host: Arc<Host>) -> Result<(), ServiceError> {
             _ = hangup.recv() => steward.due.files(Instant::now()),
             () = wanted.notified() => steward.due.files(Instant::now()),
             Some(cause) = causes.recv() => steward.due.event(cause),
+            Some(asked) = asked.recv() => health::answer(asked),
             worked = finished(&mut steward.running) => steward.finish(worked),
             () = sleep_until(steward.due.next()), if steward.running.is_none() => steward.begin(),
             () = tick(&mut watchdog) => notify::alive(),
@@ -91,6 +101,7 @@ struct Loop {
     host: Arc<Host>,
     published: Arc<Published>,
     netdevs: watch::Sender<BTreeSet<u32>>,
+    listen: watch::Sender<Option<SocketAddr>>,
     departures: Departures,
     due: Due,
     running: Option<JoinHandle<Worked>>,
@@ -104,12 +115,14 @@ impl Loop {
         host: Arc<Host>,
         published: Arc<Published>,
         netdevs: watch::Sender<BTreeSet<u32>>,
+        listen: watch::Sender<Option<SocketAddr>>,
         departures: Departures,
     ) -> Self {
         Self {
             host,
             published,
             netdevs,
+            listen,
             departures,
             due: Due::now(),
             running: None,
@@ -128,6 +141,7 @@ impl Loop {
             events: self.published.events.clone(),
         };
         self.published.state.send_modify(|state| state.begun += 1);
+        self.published.metrics.begun();
         self.running = Some(tokio::task::spawn_blocking(move || work.run()));
     }
 
@@ -137,9 +151,16 @@ impl Loop {
             Some(Worked { written, pass }) => {
                 // What cannot be read leaves what could be.
                 self.written = written.or(self.written.take());
-                pass.map(|pass| self.passed(&pass)).map_err(|error| Chain(&error).to_string())
+                self.tell_listen();
+                pass.map(|pass| self.passed(&pass)).map_err(|error| {
+                    self.published.metrics.failed(error.reason());
+                    Chain(&error).to_string()
+                })
             }
-            None => Err("the pass ended in a panic; this is a defect of railhead".to_owned()),
+            None => {
+                self.published.metrics.failed("Defect");
+                Err("the pass ended in a panic; this is a defect of railhead".to_owned())
+            }
         };
         self.schedule(&outcome);
         self.publish(outcome);
@@ -160,7 +181,16 @@ impl Loop {
             is_news
         });
         self.departures.await_all(&pass.left, &pass.keepers);
-        pass.outcome()
+        let outcome = pass.outcome();
+        self.published.metrics.passed(pass, &outcome);
+        outcome
+    }
+
+    /// Where metrics are wished to be served, where that is news.
+    fn tell_listen(&self) {
+        let Some(written) = &self.written else { return };
+        let listen = written.loaded.settings.metrics.listen;
+        self.listen.send_if_modified(|known| std::mem::replace(known, listen) != listen);
     }
 
     /// When to look again, besides at the next event.
@@ -172,7 +202,7 @@ impl Loop {
                 self.backoff.worked();
                 return;
             }
-            Ok(outcome) if only_waits(outcome) => WAITING,
+            Ok(outcome) if outcome.only_waits() => WAITING,
             _ => self.backoff.failed(),
         };
         self.due.again_in(in_time);

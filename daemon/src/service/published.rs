@@ -4,6 +4,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::protocol::{Activity, DaemonStatus};
 use crate::apply::Event;
+use crate::metrics::Metrics;
 use crate::reconcile::Outcome;
 
 /// Events that a slow client may be behind before it loses some: a few hundred VFs' worth.
@@ -25,12 +26,17 @@ pub(super) struct State {
 pub(super) struct Published {
     pub(super) state: watch::Sender<State>,
     pub(super) events: broadcast::Sender<Event>,
+    pub(super) metrics: Metrics,
 }
 
 impl Published {
     pub(super) fn new() -> Self {
         let state = State { begun: 0, ended: 0, last: None };
-        Self { state: watch::Sender::new(state), events: broadcast::Sender::new(BEHIND) }
+        Self {
+            state: watch::Sender::new(state),
+            events: broadcast::Sender::new(BEHIND),
+            metrics: Metrics::default(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,17 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// the files that the daemon itself needs.
 const CLIENTS: usize = 64;
 
-/// Listens, for root only. A socket that a killed daemon left is replaced: the host's lock, which
-/// we hold, says that nobody listens on it.
+/// Listens on the daemon's socket.
 pub(super) fn listen(host: &Host) -> io::Result<UnixListener> {
-    let path = host.root().socket();
-    match std::fs::remove_file(&path) {
+    bind(&host.root().socket())
+}
+
+/// Listens on a socket at `path`, for root only. One that a killed daemon left is replaced: the
+/// host's lock, which we hold, says that nobody listens on it.
+pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(&path)?;
+    let listener = UnixListener::bind(path)?;
     // Its directory is for root only, so that nobody comes in between.
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
 

@@ -9,6 +9,7 @@ standalone: {host: 1, hosts: 2}
 guard: {allow: [enp1s0, \"0000:86:00.1\"], addresses: [10.0.0.1]}
 cooldownSeconds: 5
 blockGraceSeconds: 6
+metrics: {listen: \"127.0.0.1:9810\"}
 ";
 
 const BROKEN: &str = "nodeName: [\n";
@@ -112,6 +113,9 @@ fn golden() {
             "enp1s0",
             "0000:86:00.1"
           ]
+        },
+        "metrics": {
+          "listen": "127.0.0.1:9810"
         },
         "nodeLabels": {
           "rack": "r1"

@@ -6,7 +6,7 @@ use super::Figure;
 use super::calls::{forks, writes};
 use super::vfs::seven;
 use crate::guest::host::{pf, read};
-use crate::guest::railhead::{Daemon, object, railhead, remove_object};
+use crate::guest::railhead::{Daemon, object, railhead, remove_object, settings};
 use crate::guest::trace::Trace;
 use crate::guest::wait::wait_for;
 
@@ -18,8 +18,10 @@ const SETTLING: Duration = Duration::from_secs(10);
 pub(super) fn measure() -> Vec<Figure> {
     let pf = pf(0);
     object("seven.yaml", &seven(&pf));
+    settings("metrics: {listen: \"127.0.0.1:9810\"}\n");
     let daemon = Daemon::start();
     wait_for("the daemon's VFs", || (pf.num_vfs() == 7).then_some(()));
+    railhead("metrics").ok();
     std::thread::sleep(SETTLING);
 
     let trace = Trace::new("idle").naming_descriptors();

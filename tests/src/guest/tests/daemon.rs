@@ -21,6 +21,7 @@ mod doctor;
 mod drift;
 mod faults;
 mod guard;
+mod metrics;
 mod operator;
 mod pause;
 mod policy;
@@ -39,6 +40,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     drift::TESTS,
     pause::TESTS,
     service::TESTS,
+    metrics::TESTS,
     pools::TESTS,
     crash::TESTS,
     power::TESTS,

@@ -120,7 +120,7 @@ fn a_driver_that_hangs() {
 }
 
 /// The process that writes into sysfs for railhead.
-fn writer() -> Option<u32> {
+pub(super) fn writer() -> Option<u32> {
     let processes = run("ps -o pid,args").stdout;
     let line = processes.lines().find(|line| line.contains("exe sysfs-write"))?;
     line.split_whitespace().next()?.parse().ok()

@@ -7,7 +7,7 @@ use super::{drop_and_wait, put_policy};
 use crate::guest::Test;
 use crate::guest::host::{pf, put};
 use crate::guest::program::run;
-use crate::guest::railhead::{Daemon, policy, railhead, wait_until_in_force};
+use crate::guest::railhead::{Daemon, policy, railhead, settings, wait_until_in_force};
 use crate::guest::trace::Trace;
 
 pub(super) const TESTS: &[Test] = &[
@@ -65,11 +65,13 @@ fn a_restart_disturbs_nothing() {
     super::undo("net");
 }
 
-/// No fork, no write, no look at anything: all it does is wait.
+/// No fork, no write, no look at anything: all it does is wait, also where metrics are served and were asked for.
 fn idle_it_does_nothing() {
     put_policy("net", "enp1s0", 2, "");
+    settings("nodeName: node-a\nmetrics: {listen: \"127.0.0.1:9810\"}\n");
     let daemon = Daemon::start();
     wait_until_in_force();
+    railhead("metrics").ok();
     // The daemon looks once more after its own work; its helper threads end after ten seconds.
     sleep(Duration::from_secs(12));
     let trace = Trace::new("idle");
