@@ -35,9 +35,9 @@ const MEASUREMENTS: &[Measurement] = &[
     ("drift", drift::measure),
     ("plan", plan::measure),
     ("attach", attach::measure),
-    ("attach-peer", peer::measure),
     ("idle", idle::measure),
     ("size", size::measure),
+    ("attach-peer", peer::measure),
 ];
 
 /// The names of all, in their order.
