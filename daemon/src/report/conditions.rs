@@ -123,15 +123,11 @@ fn absent_pfs<'a>(facts: &Facts<'a>) -> impl Iterator<Item = String> + use<'a> {
     facts.desired.policies.iter().filter_map(|(name, outcome)| {
         let why = match &outcome.no_match {
             Some(NoMatch::NoPf { why }) => why.clone(),
-            None if !outcome.unmatched.is_empty() => missing(outcome),
-            _ => return None,
+            None => outcome.lacking()?,
+            Some(_) => return None,
         };
         Some(format!("policy {name}: {why}"))
     })
-}
-
-fn missing(outcome: &PolicyOutcome) -> String {
-    format!("this node has no {}", outcome.unmatched.join(", "))
 }
 
 fn ready(facts: &Facts<'_>, failures: &[String]) -> Finding {
@@ -174,8 +170,8 @@ fn of_policy(facts: &Facts<'_>, name: &str, outcome: &PolicyOutcome) -> Option<F
         Some(NoMatch::NoPf { why }) => return Some(Finding::bad("NoPfMatches", why)),
         None => {}
     }
-    if !outcome.unmatched.is_empty() {
-        return Some(Finding::bad("PfMissing", missing(outcome)));
+    if let Some(lacking) = outcome.lacking() {
+        return Some(Finding::bad("PfMissing", lacking));
     }
     let mut of_pfs =
         outcome.pfs.iter().map(|(address, verdict)| of_verdict(facts, *address, verdict));

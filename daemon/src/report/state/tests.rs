@@ -223,8 +223,8 @@ fn a_pf_that_is_named_but_absent_is_no_success() {
     net.unmatched = vec!["enp9s0".to_owned()];
     let state = bed.build();
     assert_eq!(state.status.sync_status, "Failed");
-    assert_eq!(state.status.last_sync_error, "policy net: this node has no enp9s0");
-    let condition = "policy.railhead.dev/net False PfMissing: this node has no enp9s0".to_owned();
+    assert_eq!(state.status.last_sync_error, "policy net: this host has no enp9s0");
+    let condition = "policy.railhead.dev/net False PfMissing: this host has no enp9s0".to_owned();
     assert!(bed.conditions().contains(&condition), "{:?}", bed.conditions());
 }
 
