@@ -105,6 +105,7 @@ fn newborn(pf: &Pf, index: VfIndex) -> Vf {
         address: pf.address.offset_by(after_pf).unwrap_or(pf.address),
         driver: None,
         driver_override: None,
+        altnames: Vec::new(),
         netdev: None,
         admin_mac: Some(conf::Mac::ZERO),
         iommu_group: pf.iommu_group,
@@ -119,6 +120,7 @@ fn newborn(pf: &Pf, index: VfIndex) -> Vf {
 fn bind(vf: &mut Vf, index: VfIndex, to: &Binding) {
     vf.driver_override = None;
     vf.netdev = None;
+    vf.altnames.clear();
     vf.driver = match to {
         Binding::Driver(name) => Some(name.clone()),
         Binding::Unbound => None,

@@ -144,11 +144,13 @@ fn vf(
 ) -> Result<Vf, kernel::Error> {
     let link = links.of(host, &function)?;
     let master = link.as_ref().and_then(|link| link.master.clone());
+    let altnames = link.as_ref().map(|link| link.altnames.clone()).unwrap_or_default();
     let mut vf = Vf {
         address: function.address,
         driver: function.driver,
         driver_override: function.driver_override,
         netdev: link.map(|link| link.netdev),
+        altnames,
         admin_mac,
         iommu_group: function.iommu_group,
         user: None,

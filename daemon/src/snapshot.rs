@@ -149,6 +149,9 @@ pub struct Vf {
     pub driver_override: Option<String>,
     /// Its netdev, when it has one in our network namespace.
     pub netdev: Option<Netdev>,
+    /// Altnames of the netdev.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub altnames: Vec<String>,
     /// The MAC that the PF has assigned to it; zero when none, absent when the PF does not say.
     pub admin_mac: Option<Mac>,
     /// Its IOMMU group.
@@ -208,6 +211,16 @@ impl Snapshot {
     }
 }
 
+impl Vf {
+    /// Whether people mean it by `name`: its netdev's name or altname, or its address.
+    pub fn goes_by(&self, name: &str) -> bool {
+        let netdev = self.netdev.as_ref().map(|netdev| netdev.name.as_str());
+        netdev == Some(name)
+            || self.altnames.iter().any(|altname| altname == name)
+            || name.parse() == Ok(self.address)
+    }
+}
+
 impl Pf {
     /// The netdev's name, else the PCI address: what a person calls it.
     pub fn label(&self) -> String {
@@ -254,5 +267,23 @@ impl fmt::Display for User {
             Self::Machine { why } => write!(f, "this machine: {why}"),
             Self::Process { pid, name } => write!(f, "process {pid} ({name})"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conf::VfIndex;
+
+    use crate::specimen::igb;
+
+    #[test]
+    fn a_vf_goes_by_its_name_its_altnames_and_its_address() {
+        let mut pf = igb("0000:01:00.0", "ens1f0").with_vfs(1);
+        let vf = pf.vfs.get_mut(&VfIndex(0)).unwrap();
+        vf.altnames = vec!["storage0".to_owned()];
+        for name in ["ens1f0v0", "storage0", "0000:01:10.0", "01:10.0"] {
+            assert!(vf.goes_by(name), "{name}");
+        }
+        assert!(!vf.goes_by("ens1f0") && !vf.goes_by("storage"));
     }
 }

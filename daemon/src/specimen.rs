@@ -65,6 +65,7 @@ impl Pf {
                 address,
                 driver: model::netdev_driver(),
                 driver_override: None,
+                altnames: Vec::new(),
                 netdev: Some(Netdev {
                     index: 10 + u32::from(index),
                     name: name.parse().unwrap(),

@@ -37,13 +37,12 @@ pub struct VfExplained {
     pub waits: Vec<String>,
 }
 
-/// The VFs that are called `name`: by netdev, by address, or as `PF#INDEX`.
+/// The VFs that are called `name`: by netdev or altname, by address, or as `PF#INDEX`.
 pub(super) fn found<'a>(situation: &'a Situation, name: &str) -> Vec<(&'a Pf, VfIndex)> {
     let mut out = Vec::new();
     for pf in situation.snapshot.pfs.values() {
         for (index, vf) in &pf.vfs {
-            let netdev = vf.netdev.as_ref().map(|netdev| netdev.name.as_str());
-            if netdev == Some(name) || name.parse() == Ok(vf.address) {
+            if vf.goes_by(name) {
                 out.push((pf, *index));
             }
         }
