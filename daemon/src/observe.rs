@@ -25,7 +25,7 @@ use crate::snapshot::{Pf, Snapshot, Stuck, Vf};
 
 mod links;
 mod management;
-mod operator;
+pub(crate) mod operator;
 mod users;
 
 use links::Links;

@@ -34,6 +34,11 @@ impl Machine {
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// Where a link leads.
+    pub(super) fn link(&self, path: &str) -> Option<PathBuf> {
+        fs::read_link(self.path(path)).ok()
+    }
+
     /// The names in a directory, in order.
     pub(super) fn names(&self, path: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(path)).into_iter().flatten().flatten();

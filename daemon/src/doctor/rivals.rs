@@ -1,6 +1,7 @@
 //! Other programs that make VFs, rename them or take them.
 
 use super::{Finding, Machine};
+use crate::observe::operator;
 
 const UDEV_RULES: [&str; 3] = ["etc/udev/rules.d", "run/udev/rules.d", "usr/lib/udev/rules.d"];
 const NETWORK_FILES: [&str; 3] =
@@ -21,10 +22,8 @@ pub(super) fn examine(machine: &Machine) -> Vec<Finding> {
 fn operator(machine: &Machine) -> Vec<Finding> {
     let mut findings = Vec::new();
     let is_daemon = |id: &String| {
-        let line = machine.text(&format!("proc/{id}/cmdline")).unwrap_or_default();
-        line.split('\0').next().is_some_and(|program| {
-            program.rsplit('/').next() == Some("sriov-network-config-daemon")
-        })
+        let program = machine.link(&format!("proc/{id}/exe"));
+        program.is_some_and(|program| operator::is_daemon(&program))
     };
     let is_number = |name: &String| name.bytes().all(|octet| octet.is_ascii_digit());
     if let Some(id) = machine.names("proc").into_iter().filter(is_number).find(is_daemon) {

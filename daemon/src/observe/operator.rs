@@ -49,7 +49,8 @@ pub(super) fn daemon(processes: &[Process]) -> Option<OperatorDaemon> {
     Some(OperatorDaemon { pid: daemon.pid })
 }
 
-fn is_daemon(binary: &Path) -> bool {
+/// Whether a process that runs `binary` is its daemon.
+pub(crate) fn is_daemon(binary: &Path) -> bool {
     let name = binary.file_name().and_then(OsStr::to_str).unwrap_or_default();
     name.strip_suffix(DELETED).unwrap_or(name) == DAEMON
 }

@@ -158,7 +158,9 @@ const PROVOCATIONS: &[(&str, Provoke)] = &[
         remove(machine, "etc/railhead/objects/net.yaml");
     }),
     ("the operator's daemon", |machine| {
-        machine.write("proc/77/cmdline", "/usr/bin/sriov-network-config-daemon\0start\0");
+        machine.write("proc/77/cmdline", "anybody may call themselves as they like\0");
+        let program = "/usr/bin/sriov-network-config-daemon (deleted)";
+        symlink(program, machine.path("proc/77/exe")).unwrap();
     }),
     ("the operator's files", |machine| {
         machine.write("etc/udev/rules.d/10-nm-disable-0000:01:00.0.rules", "");
