@@ -44,6 +44,7 @@ bench: ## Measure, each figure beside its floor or another program (as root); FI
 lint: setup ## Check format, lints, the arrows between the packages and the units
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --quiet
 	tests/arrows.sh
 	tests/units.sh
 
