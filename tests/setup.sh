@@ -47,6 +47,10 @@ tools='cc:gcc make:make musl-gcc:musl-tools xz:xz-utils depmod:kmod busybox:busy
 
 emulates_igb() { has qemu-system-x86_64 && qemu-system-x86_64 -device help 2>/dev/null | grep -q '^name "igb"'; }
 has_kernel() { [ -e "$lab/kernel/vmlinuz" ] && [ -e "$lab/kernel/modules/modules.dep" ]; }
+# Of an older list of modules it would be another.
+needs_sriov_cni() { [ -n "$bench" ] && ! [ "$lab/peers/sriov-cni" -nt tests/peers/go.sum ]; }
+needs_go() { [ ! -x "$lab/bin/cnitool" ] || needs_sriov_cni; }
+needs_host_local() { [ -n "$bench" ] && [ ! -x "$lab/peers/host-local" ]; }
 has_target() { [ -d "$(rustc --print target-libdir --target $target 2>/dev/null || echo /nonexistent)" ]; }
 
 packages='' missing=''
@@ -61,12 +65,11 @@ if has busybox && busybox --list >/dev/null && ldd "$(command -v busybox)" >/dev
 fi
 emulates_igb || missing="$missing
   qemu-system-x86_64 that emulates igb (QEMU 8 or newer): package qemu-system-x86 (Debian 12: of bookworm-backports)"
-[ -z "$bench" ] || [ -x "$lab/peers/host-local" ] || missing="$missing
+! needs_host_local || missing="$missing
   host-local in $lab/peers: package containernetworking-plugins, unpacked, not installed"
 has_kernel || missing="$missing
   a kernel for the guest in $lab/kernel: package linux-image-amd64 (Ubuntu: linux-image-generic), unpacked, not installed"
-has_peers() { [ "$lab/peers/sriov-cni" -nt tests/peers/go.sum ]; }
-has go || [ -x "$lab/bin/cnitool" ] && { [ -z "$bench" ] || has_peers; } || missing="$missing
+has go || ! needs_go || missing="$missing
   go, to build cnitool${bench:+ and sriov-cni}: package golang-go (Debian 12: of bookworm-backports)"
 
 has cargo && has rustc || fail "cargo and rustc are missing: install Rust by rustup"
@@ -173,12 +176,12 @@ if [ -n "$missing" ]; then
         emulates_igb || fail "$(qemu-system-x86_64 --version | head -n 1) does not emulate igb, QEMU 8 does:" \
             "use Debian 12 or newer, or Ubuntu 24.04 or newer"
     fi
-    if ! has go && { [ ! -x "$lab/bin/cnitool" ] || { [ -n "$bench" ] && ! has_peers; }; }; then
+    if needs_go && ! has go; then
         say "installing golang-go"
         install $release golang-go
     fi
     has_kernel || fetch_kernel
-    [ -z "$bench" ] || [ -x "$lab/peers/host-local" ] || fetch_host_local
+    ! needs_host_local || fetch_host_local
     own_apt apt-get clean
 fi
 
@@ -209,7 +212,7 @@ if [ "${1:-}" = cargo-deb ] && [ "$("$lab/bin/cargo-deb" --version 2>/dev/null)"
     cargo install --quiet --locked --root "$lab" "cargo-deb@$cargo_deb"
 fi
 
-if [ -n "$bench" ] && ! has_peers; then
+if needs_sriov_cni; then
     say "building sriov-cni"
     (cd tests/peers && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$lab/peers/sriov-cni" github.com/intel/sriov-cni/cmd/sriov)
 fi
