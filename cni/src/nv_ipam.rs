@@ -27,7 +27,7 @@ impl NvIpam {
     }
 
     fn store(&self) -> Result<Store, Error> {
-        Store::open(&self.root).map_err(store_error)
+        Store::open(&self.root).map(Store::keep_open).map_err(store_error)
     }
 
     fn request(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<Request, Error> {

@@ -63,6 +63,12 @@ impl Host {
         let store = Store::open(&root).map_err(store_error)?;
         Ok(Self { sysfs: sysfs(&root), root, store })
     }
+
+    /// As [`Self::open`], for a process that serves one verb ([`Store::keep_open`]).
+    fn open_for_verb(root: Root) -> Result<Self, Error> {
+        let Self { root, sysfs, store } = Self::open(root)?;
+        Ok(Self { root, sysfs, store: store.keep_open() })
+    }
 }
 
 fn sysfs(root: &Root) -> Sysfs {
@@ -82,7 +88,7 @@ impl Sriov {
     }
 
     fn host(&self) -> Result<Host, Error> {
-        Host::open(self.root.clone())
+        Host::open_for_verb(self.root.clone())
     }
 }
 

@@ -117,10 +117,12 @@ pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
 }
 
 fn read_regular(file: &File) -> io::Result<Vec<u8>> {
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
-    let mut bytes = Vec::new();
+    // With room to spare, so that one read finds all and the next the end.
+    let mut bytes = Vec::with_capacity(metadata.len().min(MOST) as usize + 64);
     file.take(MOST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST {
         return Err(io::Error::new(

@@ -8,7 +8,8 @@
 //!
 //! Each transaction takes the lock, opens the environment, works, commits, closes and lets go:
 //! microseconds. So there is no reader table, nothing depends on PID namespaces or on a libc's
-//! mutex layout, waiters queue, and no process ever trusts a map that another has replaced. A
+//! mutex layout, waiters queue, and no process ever trusts a map that another has replaced: one
+//! that a verb keeps for its next transaction ([`Store::keep_open`]) is compared with the file. A
 //! process that is killed leaves either the old state or the new: LMDB copies on write and
 //! switches over by one write into a meta page. `/run` is tmpfs, so nothing is ever synced.
 //!
@@ -49,6 +50,7 @@ use crate::paths::Root;
 #[derive(Debug, Clone)]
 pub struct Store {
     directory: PathBuf,
+    keeps_open: bool,
 }
 
 /// What [`Store::look`] finds.
@@ -67,14 +69,24 @@ impl Store {
     /// looking must not make one. One whose file is gone is there, and damaged.
     pub fn existing(root: &Root) -> Option<Self> {
         let directory = root.store();
-        heal::is_there(&directory).then_some(Self { directory })
+        heal::is_there(&directory).then_some(Self { directory, keeps_open: false })
     }
 
     /// The store under `root`. Its directory is made here, its file by the first transaction.
     pub fn open(root: &Root) -> Result<Self, StoreError> {
-        let store = Self { directory: root.store() };
+        let store = Self { directory: root.store(), keeps_open: false };
         durable::make_directory(&store.directory)?;
         Ok(store)
+    }
+
+    /// Has its file stay open and mapped from one transaction to the next, until the process ends:
+    /// to open and close it takes longer than a transaction. For a program that serves one verb.
+    ///
+    /// Nothing of it is looked at between the transactions, and each finds out first whether it
+    /// still is the same file.
+    #[must_use]
+    pub fn keep_open(self) -> Self {
+        Self { keeps_open: true, ..self }
     }
 
     /// Looks at the store under `root`, page by page. Unlike a transaction it changes nothing.
@@ -96,7 +108,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut WriteTxn<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let lock = lock::Lock::take(&self.directory).map_err(StoreError::from)?;
+        let lock = self.lock()?;
         let file = heal::open(&self.directory, &lock)?;
         let mut txn = WriteTxn::begin(&file)?;
         let outcome = work(&mut txn);
@@ -108,8 +120,7 @@ impl Store {
                 Err(error)
             }
         };
-        // Before the lock is let go: one process may open an environment only once.
-        file.close(&lock);
+        self.leave(file, &lock, outcome.is_ok());
         match (damage, outcome) {
             (Some(damage), Err(_)) => {
                 let loss = heal::set_aside(&self.directory, &lock, damage)?;
@@ -127,16 +138,34 @@ impl Store {
         &self,
         work: impl FnOnce(&ReadTxn<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let lock = lock::Lock::take(&self.directory).map_err(StoreError::from)?;
+        let lock = self.lock()?;
         let file = heal::open_as_it_is(&self.directory, &lock)?;
         let txn = ReadTxn::begin(&file)?;
         let outcome = work(&txn);
         let damage = txn.damage();
         drop(txn);
-        file.close(&lock);
+        self.leave(file, &lock, outcome.is_ok());
         match (damage, outcome) {
             (Some(damage), Err(_)) => Err(heal::unsound(&self.directory, damage).into()),
             (_, outcome) => outcome,
+        }
+    }
+
+    /// Waits for the lock. What can be done before is done before, so that others wait less.
+    fn lock(&self) -> Result<lock::Lock, StoreError> {
+        if self.keeps_open {
+            heal::open_ahead(&self.directory);
+        }
+        Ok(lock::Lock::take(&self.directory)?)
+    }
+
+    /// Ends the use of `file`, before the lock is let go: one process may open an environment only
+    /// once.
+    fn leave(&self, mut file: file::StoreFile, lock: &lock::Lock, succeeded: bool) {
+        file.put_stamp(lock);
+        match self.keeps_open && succeeded {
+            true => file.keep(),
+            false => drop(file),
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn add(
         link::refuse_taken_name(&mut in_container, key, &sandbox)?;
     }
 
-    let host = Host::open(root.clone())?;
+    let host = Host::open_for_verb(root.clone())?;
     let patience = Patience::WaitUnlessAttaching(PATIENCE);
     let lock = VfLock::take(root, wish.vf, Purpose::Attach(key.clone()), patience)?;
     let mut on_host = Route::open()?;

@@ -72,6 +72,9 @@ enum State {
 fn find(directory: &Path, lock: &Lock) -> Result<State, StoreError> {
     let path = directory.join(NAME);
     let left = lock.stamp().map_err(FileError::at("read the lock of", &path))?;
+    if let Some(store) = kept(&path, left.as_ref())? {
+        return Ok(State::Open(store));
+    }
     Ok(match (look(&path, left.as_ref())?, &left) {
         (Found::Nothing, None) => State::Absent,
         (Found::Nothing, Some(_)) => State::Damaged("its file is gone".to_owned()),
@@ -84,6 +87,40 @@ fn find(directory: &Path, lock: &Lock) -> Result<State, StoreError> {
             }
         }
     })
+}
+
+/// Opens the store before the lock is held, as far as it is there and looks sound. Under the lock it
+/// is compared with what is there then, as one that was kept since the last transaction.
+///
+/// The engine only reads from it what never changes: version, page size and length.
+pub(super) fn open_ahead(directory: &Path) {
+    let path = directory.join(NAME);
+    if StoreFile::is_kept(&path) {
+        return;
+    }
+    let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) else { return };
+    let shape = file.metadata().map_err(Unsound::from);
+    let Ok(shape) = shape.and_then(|metadata| Shape::read(&file, metadata.len())) else { return };
+    if let Ok(store) = StoreFile::map(&path, file, shape.length, None) {
+        store.keep();
+    }
+}
+
+/// The store that this process has open since its last transaction, or ahead of this one, while
+/// there is nothing odd about it: the same file, and nobody but a transaction has written to it.
+/// Otherwise it is closed.
+fn kept(path: &Path, left: Option<&Stamp>) -> Result<Option<StoreFile>, StoreError> {
+    let Some(mut kept) = StoreFile::take_kept(path) else { return Ok(None) };
+    let is_sound = std::fs::metadata(path).is_ok_and(|metadata| {
+        left == Some(&Stamp::of(&metadata))
+            && kept.is(&metadata).unwrap_or(false)
+            && Shape::read(kept.file(), metadata.len()).is_ok()
+    });
+    if !is_sound || find_damage(&kept)?.is_some() {
+        return Ok(None);
+    }
+    kept.left = left.cloned();
+    Ok(Some(kept))
 }
 
 /// How the store in `directory` is, which stays as it is.
@@ -143,7 +180,7 @@ fn look(path: &Path, left: Option<&Stamp>) -> Result<Found, StoreError> {
     };
     let metadata = file.metadata().map_err(FileError::at("look at", path))?;
     let untouched = left == Some(&Stamp::of(&metadata));
-    let looked = Shape::read(&file).and_then(|shape| match untouched {
+    let looked = Shape::read(&file, metadata.len()).and_then(|shape| match untouched {
         true => Ok(shape),
         false => walk(&file, &shape).map(|()| shape),
     });
@@ -189,7 +226,7 @@ fn make(directory: &Path, lock: &Lock, loss: Option<&Loss>) -> Result<(), StoreE
         .mode(0o600)
         .open(&temporary)
         .map_err(FileError::at("make", &temporary))?;
-    let store = StoreFile::map(&temporary, file, LENGTH, None)?;
+    let mut store = StoreFile::map(&temporary, file, LENGTH, None)?;
     let mut txn = WriteTxn::begin(&store)?;
     txn.put_format()?;
     if let Some(loss) = loss {
@@ -201,6 +238,6 @@ fn make(directory: &Path, lock: &Lock, loss: Option<&Loss>) -> Result<(), StoreE
     })?;
     let path = directory.join(NAME);
     std::fs::rename(&temporary, &path).map_err(FileError::at("rename to", &path))?;
-    store.close(lock);
+    store.put_stamp(lock);
     Ok(())
 }

@@ -81,8 +81,7 @@ pub(super) struct Tree {
 
 impl Shape {
     /// Reads both meta pages and compares them with the file's length.
-    pub(super) fn read(file: &File) -> Result<Self, Unsound> {
-        let length = file.metadata()?.len();
+    pub(super) fn read(file: &File, length: u64) -> Result<Self, Unsound> {
         let first = Self::read_meta(file, 0, length)?;
         let second = Self::read_meta(file, u64::from(first.page_size), length)?;
         if first.page_size != second.page_size {

@@ -2,6 +2,7 @@
 
 mod damage;
 mod formats;
+mod kept;
 mod processes;
 mod room;
 

@@ -37,6 +37,9 @@ fn child() {
         panic!("{order}");
     };
     let store = Store::open(&Root::at(root)).unwrap();
+    // Some keep it open, others do not.
+    let keeps_open = name.ends_with(['1', '3', '5', '7', '9']);
+    let store = if keeps_open { store.keep_open() } else { store };
     let mut log = log(Path::new(root), name);
     let containers: usize = containers.parse().unwrap();
     let rounds: usize = rounds.parse().unwrap();
