@@ -20,7 +20,7 @@ setup: ## Bring what is missing: packages, the guest's kernel, the musl target, 
 	@tests/setup.sh
 
 build: setup ## Build what is shipped: static binaries of profile dist
-	cargo build --locked --target-dir target --target $(TARGET) --profile dist --package daemon --package cni
+	cargo build --locked --config .cargo/dist.toml --target-dir target --target $(TARGET) --profile dist --package daemon --package cni
 	@ls -l $(DIST)/railhead $(DIST)/railhead-cni
 
 demo: setup ## Show in a VM with SR-IOV what railhead does, from policy to pods

@@ -101,6 +101,9 @@ fn build_in(profile: Profile, packages: &[&str]) -> Result<()> {
     let mut command = Command::new(cargo());
     command.current_dir(place::workspace());
     command.args(["build", "--locked", "--target", TARGET, "--profile", profile.name()]);
+    if profile == Profile::Dist {
+        command.args(["--config", ".cargo/dist.toml"]);
+    }
     // Whatever the caller's own setting is, we know where to find them.
     command.arg("--target-dir").arg(place::target());
     for package in packages {
