@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
+use rustix::process::{getpriority_process, setpriority_process};
 
 use super::stamp::Stamp;
 use crate::durable::FileError;
@@ -17,15 +18,17 @@ const NAME: &str = "lock";
 /// The held lock; dropping it, or dying, lets it go.
 pub(super) struct Lock {
     file: File,
+    _precedence: Precedence,
 }
 
 impl Lock {
     /// Waits for the lock of the store in `directory`.
     ///
-    /// Waiters are served in order of arrival (`flock` queues), and as each has its own open
-    /// file, threads of one process exclude each other as processes do.
+    /// Waiters queue, and as each has its own open file, threads of one process exclude each other
+    /// as processes do.
     pub(super) fn take(directory: &Path) -> Result<Self, FileError> {
         let path = directory.join(NAME);
+        let precedence = Precedence::take();
         loop {
             let file = OpenOptions::new()
                 .read(true)
@@ -39,7 +42,7 @@ impl Lock {
                 .map_err(FileError::at("open", &path))?;
             wait(&file).map_err(FileError::at("lock", &path))?;
             if is_at(&file, &path).map_err(FileError::at("look at", &path))? {
-                return Ok(Self { file });
+                return Ok(Self { file, _precedence: precedence });
             }
             // Somebody removed the directory's content while we waited: that file locks nothing.
         }
@@ -77,6 +80,35 @@ impl Drop for Lock {
     }
 }
 
+/// The thread runs before others while it waits for the lock and holds it, as a priority ceiling has
+/// it: whoever holds up everybody must not wait for a processor.
+///
+/// The kernel wakes the first waiter, and whoever comes by before that one runs takes the lock.
+/// Of 32 processes at once on two busy processors, one in a hundred waited 67 ms for that reason,
+/// and 42 ms with precedence. Without the right to it (`CAP_SYS_NICE`) everything works all the same.
+struct Precedence {
+    before: Option<i32>,
+}
+
+/// The nice value of what runs first.
+const FIRST: i32 = -20;
+
+impl Precedence {
+    fn take() -> Self {
+        let before = getpriority_process(None).ok().filter(|before| *before > FIRST);
+        Self { before: before.filter(|_| setpriority_process(None, FIRST).is_ok()) }
+    }
+}
+
+impl Drop for Precedence {
+    fn drop(&mut self) {
+        if let Some(before) = self.before {
+            // To step back is always allowed.
+            setpriority_process(None, before).ok();
+        }
+    }
+}
+
 fn wait(file: &File) -> io::Result<()> {
     loop {
         match file.lock() {
@@ -93,5 +125,21 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
         Ok(named) => Ok((held.dev(), held.ino()) == (named.dev(), named.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_holds_it_runs_first_and_steps_back() {
+        let directory = tempfile::tempdir().unwrap();
+        // Of this thread alone.
+        let before = getpriority_process(None).unwrap();
+        let lock = Lock::take(directory.path()).unwrap();
+        assert_eq!(getpriority_process(None).unwrap(), FIRST, "run as root");
+        drop(lock);
+        assert_eq!(getpriority_process(None).unwrap(), before);
     }
 }

@@ -41,7 +41,8 @@ fn of_an_add() {
                 comes_and_goes(&others, &json!({}));
             },
         );
-        assert!(failed > 20 && added > 20, "{failed} were refused, {added} went through");
+        // What fails before the lock is held is tried again under it.
+        assert!(failed > 10 && added > 20, "{failed} were refused, {added} went through");
     });
 }
 
