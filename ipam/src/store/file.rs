@@ -134,27 +134,17 @@ impl StoreFile {
         if self.has_room(used) {
             return Ok(());
         }
-        // Twice as much as is needed, so that it is seldom needed; once where that is too much.
-        match self.allocate(used, 2 * HEADROOM as i64) {
-            Err(Errno::ENOSPC | Errno::EFBIG | Errno::EDQUOT) => {
-                Ok(self.allocate(used, HEADROOM as i64)?)
-            }
-            allocated => Ok(allocated?),
+        match fallocate(&self.file, FallocateFlags::empty(), used, HEADROOM as i64) {
+            // Not every file system can; then a full one is met at the commit.
+            Ok(()) | Err(Errno::EOPNOTSUPP) => Ok(()),
+            Err(errno) => Err(errno.into()),
         }
     }
 
-    /// Whether the file has its blocks already from byte `used` on. To look for a hole costs a
-    /// third of allocating what is there already.
+    /// Whether the file has its blocks already from byte `used` on. To look for a hole is less work
+    /// than to allocate what is there.
     fn has_room(&self, used: i64) -> bool {
         lseek(&self.file, used, Whence::SeekHole).is_ok_and(|hole| hole - used >= HEADROOM as i64)
-    }
-
-    fn allocate(&self, from: i64, bytes: i64) -> Result<(), Errno> {
-        match fallocate(&self.file, FallocateFlags::empty(), from, bytes) {
-            // Not every file system can; then a full one is met at the commit.
-            Err(Errno::EOPNOTSUPP) => Ok(()),
-            outcome => outcome,
-        }
     }
 }
 
