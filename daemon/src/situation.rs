@@ -139,7 +139,9 @@ impl Situation {
     pub fn look(host: &Host, written: &Written) -> Result<Self, SituationError> {
         let journal = host.journal().read().map_err(SituationError::Journal)?;
         let snapshot = observe_with(host, &written.loaded.settings.guard)?;
-        let wish = wish(written, &snapshot, &journal.ownership);
+        let mut wish = wish(written, &snapshot, &journal.ownership);
+        // What is there was made by rules that this railhead does not know.
+        wish.held.extend(journal.newer);
         Ok(Self {
             loaded: written.loaded.clone(),
             objects: written.objects.clone(),

@@ -2,12 +2,14 @@
 //!
 //! On tmpfs, so a rename is all that atomicity against SIGKILL takes; no fsync.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use conf::PciAddress;
+use serde::Deserialize;
 
 use super::{Entry, Ownership, VERSION};
 
@@ -51,6 +53,15 @@ pub struct Read {
     pub ownership: Ownership,
     /// Files that are damaged.
     pub damaged: Vec<Damaged>,
+    /// PFs whose entry a newer railhead wrote in a format of its own, and why they are left alone.
+    pub newer: BTreeMap<PciAddress, String>,
+}
+
+/// Why a file is no entry.
+enum NoEntry {
+    Damaged(String),
+    /// It is of that format.
+    Newer(u32),
 }
 
 impl Journal {
@@ -74,19 +85,22 @@ impl Journal {
             else {
                 continue;
             };
-            let entry = stem
-                .parse::<PciAddress>()
-                .map_err(|error| error.to_string())
-                .and_then(|pf| Ok((pf, parse(&path)?)));
-            match entry {
-                Ok((pf, entry)) => {
-                    read.ownership.insert(pf, entry);
-                }
-                Err(why) => {
-                    let aside = path.with_extension("json.damaged");
-                    read.damaged.push(Damaged { path, aside, why });
-                }
-            }
+            let why = match stem.parse::<PciAddress>() {
+                Ok(pf) => match parse(&path) {
+                    Ok(entry) => {
+                        read.ownership.insert(pf, entry);
+                        continue;
+                    }
+                    Err(NoEntry::Newer(format)) => {
+                        read.newer.insert(pf, newer(&path, format));
+                        continue;
+                    }
+                    Err(NoEntry::Damaged(why)) => why,
+                },
+                Err(error) => error.to_string(),
+            };
+            let aside = path.with_extension("json.damaged");
+            read.damaged.push(Damaged { path, aside, why });
         }
         Ok(read)
     }
@@ -139,20 +153,37 @@ impl Journal {
     }
 }
 
-fn parse(path: &Path) -> Result<Entry, String> {
-    let told = |error: io::Error| error.to_string();
+fn newer(path: &Path, format: u32) -> String {
+    format!(
+        "a newer railhead wrote {} in format {format}, and this one reads {VERSION}: install that \
+         one again, or undo with it what policies asked for before going back",
+        path.display()
+    )
+}
+
+fn parse(path: &Path) -> Result<Entry, NoEntry> {
+    let told = |error: io::Error| NoEntry::Damaged(error.to_string());
     // Not through a symlink, and nothing that is not a plain file: whatever it is, it is not ours.
     let metadata = fs::symlink_metadata(path).map_err(told)?;
     if !metadata.is_file() {
-        return Err("it is not a plain file".to_owned());
+        return Err(NoEntry::Damaged("it is not a plain file".to_owned()));
     }
     if metadata.len() > LONGEST {
-        return Err(format!("it has {} bytes", metadata.len()));
+        return Err(NoEntry::Damaged(format!("it has {} bytes", metadata.len())));
     }
     let bytes = fs::read(path).map_err(told)?;
-    let entry: Entry = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-    match entry.version {
-        VERSION => Ok(entry),
-        other => Err(format!("it has format {other}, this railhead reads {VERSION}")),
+    let damaged = |error: serde_json::Error| NoEntry::Damaged(error.to_string());
+    // Before all else, which another format may have changed.
+    let Stamp { version } = serde_json::from_slice(&bytes).map_err(damaged)?;
+    match version {
+        VERSION => serde_json::from_slice(&bytes).map_err(damaged),
+        format if format > VERSION => Err(NoEntry::Newer(format)),
+        format => Err(NoEntry::Damaged(format!("there is no format {format}"))),
     }
+}
+
+/// What every format begins with.
+#[derive(Deserialize)]
+struct Stamp {
+    version: u32,
 }

@@ -110,7 +110,7 @@ fn what_is_damaged_is_set_aside_and_owns_nothing() {
     let good = serde_json::to_string(&Entry::new(owner())).unwrap();
     fs::write(at("0000:01:00.0.json"), &good).unwrap();
     fs::write(at("0000:02:00.0.json"), &good[..good.len() / 2]).unwrap();
-    fs::write(at("0000:03:00.0.json"), good.replace("\"version\":1", "\"version\":9")).unwrap();
+    fs::write(at("0000:03:00.0.json"), good.replace("\"version\":1", "\"version\":0")).unwrap();
     fs::write(at("0000:04:00.0.json"), b"\0\0\0\0").unwrap();
     fs::write(at("%2e%2e.json"), &good).unwrap();
     std::os::unix::fs::symlink("/etc/hostname", at("0000:05:00.0.json")).unwrap();
@@ -126,4 +126,17 @@ fn what_is_damaged_is_set_aside_and_owns_nothing() {
     }
     let again = journal.read().unwrap();
     assert_eq!((again.ownership.len(), again.damaged), (1, vec![]));
+}
+
+/// Whatever else it says: it will be of use again to whoever wrote it.
+#[test]
+fn what_a_newer_railhead_wrote_stays_and_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join(format!("{PF}.json"));
+    fs::write(&file, r#"{"version": 2, "owners": {"of": "another shape"}}"#).unwrap();
+    let journal = Journal::at(directory.path());
+    let read = journal.read().unwrap();
+    assert_eq!((read.ownership, read.damaged), (Ownership::new(), vec![]));
+    let why = &read.newer[&PF.parse().unwrap()];
+    assert!(why.contains(&format!("{PF}.json in format 2, and this one reads 1")), "{why}");
 }

@@ -216,7 +216,17 @@ fn a_damaged_journal() {
     put_policy("net", "enp1s0", 2, "");
     railhead("apply").ok();
     let entry = read(ENTRY);
-    for damage in [&entry[..entry.len() / 2], "", "{\"version\": 99, \"owners\": []}", "[]"] {
+    // Of a newer railhead: it stays as it is, and so does the PF.
+    let newer = entry.replacen("\"version\": 1", "\"version\": 99", 1);
+    put(ENTRY, &newer);
+    for num_vfs in [2, 3] {
+        put_policy("net", "enp1s0", num_vfs, "");
+        let told = railhead("apply").failed_with(1);
+        assert!(told.stdout.contains(&format!("{ENTRY} in format 99")), "{told}");
+    }
+    assert_eq!((pf(0).num_vfs(), read(ENTRY)), (2, newer.trim().to_owned()));
+    put_policy("net", "enp1s0", 2, "");
+    for damage in [&entry[..entry.len() / 2], "", "{\"version\": 0, \"owners\": []}", "[]"] {
         put(ENTRY, damage);
         let told = railhead("apply").failed_with(1);
         assert!(told.stderr.contains("set aside as") && told.stderr.contains(ENTRY), "{told}");
