@@ -83,9 +83,10 @@ impl Drop for Lock {
 /// The thread runs before others while it waits for the lock and holds it, as a priority ceiling has
 /// it: whoever holds up everybody must not wait for a processor.
 ///
-/// The kernel wakes the first waiter, and whoever comes by before that one runs takes the lock.
-/// Of 32 processes at once on two busy processors, one in a hundred waited 67 ms for that reason,
-/// and 42 ms with precedence. Without the right to it (`CAP_SYS_NICE`) everything works all the same.
+/// The kernel wakes the first waiter, and whoever comes by before that one gets a processor takes the
+/// lock. With many processes on few processors the unlucky ones wait half as long again for that
+/// reason (`make bench FILTER=nv-ipam-crowd`). Without the right to it (`CAP_SYS_NICE`) everything
+/// works all the same.
 struct Precedence {
     before: Option<i32>,
 }
