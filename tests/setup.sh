@@ -8,7 +8,7 @@
 # target/lab/, never installed. Everything that is there already is left alone, so a second run takes no time.
 #
 # `setup.sh bench` brings in addition what figures are held against: other projects' plugins, under target/lab/peers/.
-# shellcheck disable=SC1091,SC2015,SC2086 # lists of words are meant to be split
+# shellcheck disable=SC1091,SC2015,SC2086,SC3013 # lists of words are meant to be split; every sh has -nt
 set -eu
 
 cd "$(dirname "$0")/.."
