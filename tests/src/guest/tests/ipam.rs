@@ -1,22 +1,26 @@
 //! Leases against what lives: containers that are gone without a DEL, and a store that somebody damaged.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::guest::Test;
 use crate::guest::cni::Call;
 use crate::guest::pod::Pod;
 use crate::guest::program::{Program, run};
-use crate::guest::railhead::{object, railhead, remove_object};
+use crate::guest::railhead::{object, railhead, remove_object, settings};
+use crate::guest::trace::Trace;
 use crate::guest::wait::wait_for;
+use crate::guest::{Test, hand};
 
 pub(super) const TESTS: &[Test] = &[
     ("ipam::the_dead_give_back_and_the_living_keep", the_dead_give_back_and_the_living_keep),
     ("ipam::a_full_block_of_the_dead_gives_out", a_full_block_of_the_dead_gives_out),
     ("ipam::a_damaged_store_is_made_good", a_damaged_store_is_made_good),
     ("ipam::no_clock_that_is_set_matters", no_clock_that_is_set_matters),
+    ("ipam::a_block_is_synced_before_it_counts", a_block_is_synced_before_it_counts),
+    ("ipam::a_cut_while_blocks_are_written", a_cut_while_blocks_are_written),
 ];
 
 /// The pool `blue`, of which this node has `.1` to `.6`, the first being the gateway.
@@ -74,11 +78,11 @@ fn the_dead_give_back_and_the_living_keep() {
     railhead("ipam verify").ok();
     let process = pods[0].program("sleep 1000").start();
     let file = Program::new("sleep 1000").after("exec 9</run/netns/file").start();
-    let has_file = || std::fs::read_link(format!("/proc/{}/fd/9", file.pid())).is_ok();
+    let has_file = || fs::read_link(format!("/proc/{}/fd/9", file.pid())).is_ok();
     wait_for("the file to be open", || has_file().then_some(()));
     let inside = format!("/proc/{}/ns/net", process.pid());
-    let host = std::fs::read_link("/proc/self/ns/net").expect("our namespace");
-    let is_inside = || std::fs::read_link(&inside).is_ok_and(|netns| netns != host);
+    let host = fs::read_link("/proc/self/ns/net").expect("our namespace");
+    let is_inside = || fs::read_link(&inside).is_ok_and(|netns| netns != host);
     wait_for("a process inside", || is_inside().then_some(()));
 
     for pod in &pods {
@@ -111,16 +115,19 @@ fn a_full_block_of_the_dead_gives_out() {
 /// Scenario 84: the wall clock jumps back and forth under leases, rests and a block whose pool is gone. What they
 /// are counted on goes on as before.
 fn no_clock_that_is_set_matters() {
+    settings("cooldownSeconds: 600\n");
     pool();
     let pod = Pod::new("pod");
     let add = |container: &str| address(&add(container, &pod).run().ok());
     let del = |container: &str| Call::del("nv-ipam", container, &pod, &config()).run().ok();
     let clock = Clock::new();
     let (kept, freed) = (add("kept"), add("a"));
-    for days in [-3, 7, 0] {
+    for (days, resting) in [(-3, 1), (7, 4), (0, 4)] {
         del("a");
         clock.set(days);
-        // It rests, however long ago that was or is yet to be by the clock; then nothing else is free.
+        // It rests, however long ago that was or is yet to be by the clock; the one that rested least comes last.
+        let pools = railhead("ipam -o json").ok().json();
+        assert_eq!(pools["pools"][0]["cooling"], resting);
         let given = ["b", "c", "d"].map(add);
         assert!(!given.contains(&freed), "{freed} rests and was given out: {given:?}");
         assert_eq!(add("a"), freed);
@@ -178,7 +185,7 @@ fn a_damaged_store_is_made_good() {
     pool();
     let (one, two, three) = (Pod::new("one"), Pod::new("two"), Pod::new("three"));
     let held = [attach("one", &one), attach("two", &two)];
-    std::fs::write("/run/railhead/store/state.mdb", "damaged").expect("damage the store");
+    fs::write("/run/railhead/store/state.mdb", "damaged").expect("damage the store");
 
     // An attachment that was under way gets its time; nothing is given out meanwhile.
     let told = add("three", &three).run().error(11);
@@ -209,4 +216,85 @@ fn a_damaged_store_is_made_good() {
     drop(three);
     railhead("apply").ok();
     assert!(holders().is_empty());
+}
+
+/// How the daemon puts a block on disk, a new one and an edited one: a cut at any of these calls leaves the one before or
+/// the one after (`ipam/tests/power_cut` tries all).
+fn a_block_is_synced_before_it_counts() {
+    let writes = |name: &str| -> Vec<String> {
+        let trace = Trace::new(name).only("write,rename,link,unlink,fsync,fdatasync");
+        let trace = trace.naming_descriptors();
+        Program::new("railhead apply").under(&trace.command()).run().ok();
+        let of_blocks = trace.lines().into_iter().filter(|line| line.contains("/blocks/ippool"));
+        of_blocks.map(|line| what_it_writes(&line)).collect()
+    };
+    let replaced = ["write temporary", "fsync temporary", "rename temporary", "fsync directory"];
+    for gateway in [1, 2] {
+        pools(1, gateway);
+        assert_eq!(writes("written"), replaced);
+        assert!(writes("same").is_empty());
+    }
+}
+
+/// A line about a block's file: the call, and what it is about.
+fn what_it_writes(line: &str) -> String {
+    let (call, rest) = line.split_once('(').expect("a call");
+    let what = if rest.contains("/ippool/.") {
+        "temporary"
+    } else if rest.contains("/blocks/ippool>") {
+        "directory"
+    } else {
+        "the file itself"
+    };
+    format!("{call} {what}")
+}
+
+/// So many pools of a /24 each, whose gateway is that host of it.
+fn pools(count: usize, gateway: u8) {
+    let pool = |number: usize| {
+        format!(
+            "apiVersion: nv-ipam.nvidia.com/v1alpha1
+kind: IPPool
+metadata: {{name: p{number}}}
+spec: {{subnet: 10.{number}.0.0/24, perNodeBlockSize: 100, gateway: 10.{number}.0.{gateway}}}
+"
+        )
+    };
+    let pools: Vec<String> = (0..count).map(pool).collect();
+    object("pools.yaml", &pools.join("---\n"));
+}
+
+/// Each block is the one before or the one after, whole, and an apply brings all to what is written.
+fn a_cut_while_blocks_are_written() {
+    const POOLS: usize = 60;
+    let gateways = || -> Vec<String> {
+        let block = |number: usize| {
+            let text =
+                fs::read_to_string(format!("/var/lib/railhead/blocks/ippool/p{number}.json"));
+            let block: Value = serde_json::from_str(&text.expect("a block")).expect("whole JSON");
+            assert_eq!(block["range"]["last"], format!("10.{number}.0.100"));
+            block["gateway"].as_str().expect("a gateway").to_owned()
+        };
+        (0..POOLS).map(block).collect()
+    };
+    let edited = || gateways().iter().filter(|gateway| gateway.ends_with(".2")).count();
+    if hand::note::<usize>().is_none() {
+        pools(POOLS, 1);
+        railhead("apply").ok();
+        assert_eq!(edited(), 0);
+        pools(POOLS, 2);
+        run("sync").ok();
+        let _applying = Program::new("railhead apply").start();
+        wait_for("some blocks to be edited", || (edited() >= POOLS / 4).then_some(()));
+        hand::cut(&edited())
+    }
+    let before: usize = hand::note().expect("a note");
+    // Whoever has read a file sees it renamed already, and its directory not yet synced.
+    assert!(edited() + 1 >= before, "{} are left of {before}", edited());
+    railhead("apply").ok();
+    assert_eq!(edited(), POOLS);
+    let pod = Pod::new("pod");
+    let ipam = json!({"type": "nv-ipam", "poolName": "p7"});
+    let config = json!({"cniVersion": "1.0.0", "name": "p7", "type": "macvlan", "ipam": ipam});
+    assert_eq!(address(&Call::add("nv-ipam", "c1", &pod, &config).run().ok()), "10.7.0.1/24");
 }
