@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::json;
@@ -136,7 +137,8 @@ fn what_a_collector_sees() {
     Call::del("sriov", "c1", &pod, &config).run().ok();
     let page = scrape();
     assert!(!page.contains("cart-0"), "{page}");
-    assert_told(&page, &["railhead_vfs{pf=\"enp1s0\",state=\"free\"} 2"]);
+    let free = "railhead_vfs{pf=\"enp1s0\",state=\"free\"} 2";
+    wait_for("the VF to be free", || scrape().contains(free).then_some(()));
 
     costs_one_request(&daemon);
     drop_and_wait("net");
@@ -149,7 +151,11 @@ fn what_a_collector_sees() {
 
 /// A scrape is one request for the only PF with VFs. It starts no program and changes nothing, and makes no pass.
 fn costs_one_request(daemon: &Daemon) {
-    let passes = super::passes();
+    let passes = wait_for("the daemon's rest", || {
+        let before = super::passes();
+        sleep(Duration::from_secs(1));
+        Some(super::passes()).filter(|passes| *passes == before)
+    });
     let trace = Trace::new("scrape").only("%network,%process,%file");
     let strace = trace.attach(daemon.pid());
     scrape();
@@ -192,6 +198,7 @@ fn a_scrape_waits_for_no_driver() {
     assert!(fs::exists(format!("/proc/{writer}")).expect("proc"), "it hung all the while");
     drop(silent);
     wait_for("the VF", || pf(0).vfs().pop());
+    hangs.signal("INT");
     hangs.finish(Duration::from_secs(60));
     wait_until_in_force();
     wait_for("the daemon's rest", || {
