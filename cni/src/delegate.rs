@@ -6,6 +6,8 @@
 
 mod child;
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +27,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Delegate {
     name: PluginName,
     executable: PathBuf,
+    /// Device and inode number of the executable: which file it is, whatever it is called.
+    identity: (u64, u64),
 }
 
 /// What a plugin is given besides its verb.
@@ -56,12 +60,13 @@ impl Delegate {
     /// # Errors
     /// Code 7 when it is in none of them.
     pub(crate) fn find(name: &PluginName, path: &[PathBuf]) -> Result<Self, Error> {
-        let found = path
-            .iter()
-            .map(|directory| directory.join(name.as_str()))
-            .find(|file| std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file()));
+        let found = path.iter().find_map(|directory| {
+            let executable = directory.join(name.as_str());
+            let found = std::fs::metadata(&executable).ok().filter(Metadata::is_file)?;
+            Some((executable, identity(&found)))
+        });
         match found {
-            Some(executable) => Ok(Self { name: name.clone(), executable }),
+            Some((executable, identity)) => Ok(Self { name: name.clone(), executable, identity }),
             None => {
                 let shown: Vec<String> =
                     path.iter().map(|directory| directory.display().to_string()).collect();
@@ -73,9 +78,9 @@ impl Delegate {
         }
     }
 
-    /// Where it is.
-    pub(crate) fn executable(&self) -> &Path {
-        &self.executable
+    /// Whether it is the program that runs here.
+    pub(crate) fn is_this_program(&self) -> bool {
+        std::fs::metadata("/proc/self/exe").is_ok_and(|own| identity(&own) == self.identity)
     }
 
     /// Runs ADD, and reads its result.
@@ -149,6 +154,10 @@ impl Delegate {
         let Error { code, msg, details } = error;
         self.failed(verb, code, &msg).details(details)
     }
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 /// A file that is just being replaced (ETXTBSY) will be whole in a moment.

@@ -106,11 +106,17 @@ impl VfLock {
             let path = path.clone();
             move |source| LockError::File { vf, verb, path, source }
         };
-        ipam::durable::make_directory(&root.vf_locks())
-            .map_err(|error| failed("make the directory of")(error.source))?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = open(&mut options, &path).map_err(failed("open"))?;
+        let file = match open(&mut options, &path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                ipam::durable::make_directory(&root.vf_locks())
+                    .map_err(|error| failed("make the directory of")(error.source))?;
+                open(&mut options, &path)
+            }
+            opened => opened,
+        };
+        let file = file.map_err(failed("open"))?;
         let file = match file.try_lock() {
             Ok(()) => file,
             Err(TryLockError::Error(source)) => return Err(failed("lock")(source)),

@@ -86,7 +86,7 @@ fn a_plugin_that_hangs_is_killed() {
     let bed = Bed::new();
     let plugin = bed.plugin("exec sleep 3600");
     let output =
-        child::run(plugin.executable(), "ADD", bed.invocation("{}"), Duration::from_millis(50));
+        child::run(&plugin.executable, "ADD", bed.invocation("{}"), Duration::from_millis(50));
     assert!(matches!(output, Ok(Output::TimedOut)));
 }
 
@@ -95,7 +95,7 @@ fn a_plugin_that_closes_its_stdout_and_hangs_is_killed() {
     let bed = Bed::new();
     let plugin = bed.plugin("exec >&-; exec sleep 3600");
     let output =
-        child::run(plugin.executable(), "DEL", bed.invocation("{}"), Duration::from_millis(50));
+        child::run(&plugin.executable, "DEL", bed.invocation("{}"), Duration::from_millis(50));
     assert!(matches!(output, Ok(Output::TimedOut)));
 }
 

@@ -1,12 +1,14 @@
 //! `/proc/sys/net` of one namespace.
 
-use std::fs;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use conf::IfName;
 
 use super::netns::{self, Netns};
-use super::{Cause, Change, Error};
+use super::{Change, Error};
 
 /// The IP family that a key belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,15 +43,31 @@ pub fn set(
 
 fn set_one(name: &IfName, setting: &Setting) -> Result<Change, Error> {
     let path = setting.path(name);
-    let error = |verb, cause: Cause| Error::new(verb, path.display(), cause);
-    let now = fs::read_to_string(&path).map_err(|cause| error("read", cause.into()))?;
+    let error = |verb, cause: io::Error| Error::new(verb, path.display(), cause);
+    let open = |writing| OpenOptions::new().read(true).write(writing).open(&path);
+    let (file, refused) = match open(true) {
+        Ok(file) => (file, None),
+        // Where nothing can be written, it may be so already.
+        Err(refused) => match open(false) {
+            Ok(file) => (file, Some(refused)),
+            Err(cause) => return Err(error("read", cause)),
+        },
+    };
+    let mut now = [0; LONGEST];
+    let length = file.read_at(&mut now, 0).map_err(|cause| error("read", cause))?;
     let wanted = setting.value.to_string();
-    if now.trim_end() == wanted {
+    if now.get(..length).unwrap_or_default().trim_ascii_end() == wanted.as_bytes() {
         return Ok(Change::Same);
     }
-    fs::write(&path, wanted).map_err(|cause| error("write", cause.into()))?;
-    Ok(Change::Changed)
+    let written = match refused {
+        None => file.write_all_at(wanted.as_bytes(), 0),
+        Some(refused) => Err(refused),
+    };
+    written.map(|()| Change::Changed).map_err(|cause| error("write", cause))
 }
+
+/// More than a number takes.
+const LONGEST: usize = 32;
 
 impl Setting {
     fn path(&self, name: &IfName) -> PathBuf {

@@ -1,6 +1,5 @@
 //! Who gives the container its addresses.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use conf::cni::{AddResult, Code, Error};
@@ -75,18 +74,10 @@ impl Source {
 /// Code 7 when there is no such plugin.
 pub(super) fn foreign(name: &PluginName, path: &[PathBuf]) -> Result<Option<Delegate>, Error> {
     match Delegate::find(name, path) {
-        Ok(delegate) if name.as_str() == OWN && is_this_binary(&delegate) => Ok(None),
+        Ok(delegate) if name.as_str() == OWN && delegate.is_this_program() => Ok(None),
         Err(_) if name.as_str() == OWN => Ok(None),
         outcome => outcome.map(Some),
     }
-}
-
-fn is_this_binary(delegate: &Delegate) -> bool {
-    let identity = |path: &std::path::Path| {
-        std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok()
-    };
-    let own = identity(std::path::Path::new("/proc/self/exe"));
-    own.is_some() && own == identity(delegate.executable())
 }
 
 /// What a DEL of the foreign plugin called `plugin` must be given, when `call` leads to it.
