@@ -26,10 +26,20 @@ impl PciAddress {
     /// The function that lies `routing_ids` after this one in routing-id order, as
     /// `sriov_offset + index * sriov_stride` places VFs after their PF (PCIe SR-IOV 9.3.3.9).
     pub fn offset_by(self, routing_ids: u32) -> Option<Self> {
-        let own = u32::from(self.bus) << 8 | u32::from(self.device) << 3 | u32::from(self.function);
-        let rid = u16::try_from(own.checked_add(routing_ids)?).ok()?;
+        let rid = u16::try_from(self.routing_id().checked_add(routing_ids)?).ok()?;
         let [bus, devfn] = rid.to_be_bytes();
         Self::new(self.domain, bus, devfn >> 3, devfn & 7)
+    }
+
+    /// How many routing ids `other` lies after this one; `None` when it lies before it, or in
+    /// another domain.
+    pub fn distance_to(self, other: Self) -> Option<u32> {
+        let distance = other.routing_id().checked_sub(self.routing_id())?;
+        (self.domain == other.domain).then_some(distance)
+    }
+
+    fn routing_id(self) -> u32 {
+        u32::from(self.bus) << 8 | u32::from(self.device) << 3 | u32::from(self.function)
     }
 }
 
@@ -215,5 +225,8 @@ mod tests {
         assert_eq!(pf.offset_by(0x80 + 2 * 3).unwrap().to_string(), "0000:01:10.6");
         assert_eq!(pf.offset_by(0x80 + 2 * 4).unwrap().to_string(), "0000:01:11.0");
         assert_eq!(pf.offset_by(u32::MAX), None);
+        let vf = pf.offset_by(0x180).unwrap();
+        assert_eq!((pf.distance_to(vf), vf.distance_to(pf)), (Some(0x180), None));
+        assert_eq!(pf.distance_to(PciAddress { domain: 1, ..vf }), None);
     }
 }

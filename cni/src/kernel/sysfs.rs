@@ -130,6 +130,11 @@ impl Sysfs {
         read::netdevs(&self.directory(function))
     }
 
+    /// The same as the kernel has them, names that [`IfName`] refuses included.
+    pub fn netdev_names(&self, function: PciAddress) -> Result<Vec<String>, Error> {
+        read::names(&self.directory(function).join("net"))
+    }
+
     /// Whether a function has an SR-IOV capability.
     pub fn has_sriov(&self, function: PciAddress) -> bool {
         self.directory(function).join("sriov_totalvfs").exists()
@@ -155,7 +160,13 @@ impl Sysfs {
 
     /// Which VF of `pf` it is; `None` when it is none of them.
     pub fn vf_index(&self, pf: PciAddress, vf: PciAddress) -> Result<Option<VfIndex>, Error> {
-        let vfs = read::virtfns(&self.directory(pf))?;
+        let directory = self.directory(pf);
+        if let Some(index) = read::likely_vf_index(&directory, vf)?
+            && read::virtfn(&directory, index)? == Some(vf)
+        {
+            return Ok(Some(index));
+        }
+        let vfs = read::virtfns(&directory)?;
         Ok(vfs.into_iter().find(|(_, address)| *address == vf).map(|(index, _)| index))
     }
 

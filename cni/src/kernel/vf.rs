@@ -10,7 +10,7 @@ mod stats;
 
 use std::collections::BTreeMap;
 
-use conf::{Guid, LinkState, Mac, OnOff, VfIndex, VlanId, VlanProto, VlanQos};
+use conf::{Guid, IfName, LinkState, Mac, OnOff, VfIndex, VlanId, VlanProto, VlanQos};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask};
 
@@ -65,6 +65,30 @@ impl Route {
         }
     }
 
+    /// The link index of the PF that is called `pf`, with one of its VFs as [`Route::vf`] has it:
+    /// one request for both. `None` when there is no such link.
+    pub fn pf_and_vf(
+        &mut self,
+        pf: &IfName,
+        vf: VfIndex,
+    ) -> Result<Option<(u32, Option<VfConfig>)>, Error> {
+        let mask = vec![LinkExtentMask::Vf, LinkExtentMask::SkipStats];
+        let wanted = vec![LinkAttribute::ExtMask(mask), LinkAttribute::IfName(pf.to_string())];
+        let message = link_message(0, wanted);
+        let answer = self.ask(RouteNetlinkMessage::GetLink(message), |payload| {
+            let mut listed = decode::vfs(payload, |index| index == vf)?;
+            match listed.found.remove(&vf) {
+                None if !listed.complete => Err(Cause::VfInfoTooBig),
+                found => Ok((super::link::decode::index(payload)?, found)),
+            }
+        });
+        match answer.map_err(too_big_or) {
+            Ok(found) => Ok(Some(found)),
+            Err(Cause::Errno { errno: Errno::ENODEV, .. }) => Ok(None),
+            Err(cause) => Err(Error::new("read", format!("VF {vf} of {pf}"), cause)),
+        }
+    }
+
     /// All VFs of the PF with this link index.
     pub fn vfs(&mut self, pf_index: u32) -> Result<BTreeMap<VfIndex, VfConfig>, Error> {
         let listed = self.vf_list(pf_index, |_| true)?;
@@ -105,11 +129,7 @@ impl Route {
     ) -> Result<T, Error> {
         let message = link_message(pf_index, vec![LinkAttribute::ExtMask(mask)]);
         self.ask(RouteNetlinkMessage::GetLink(message), read)
-            .map_err(|cause| match cause {
-                Cause::Errno { errno: Errno::EMSGSIZE, .. } => Cause::VfInfoTooBig,
-                other => other,
-            })
-            .map_err(|cause| self.unreadable(pf_index, cause))
+            .map_err(|cause| self.unreadable(pf_index, too_big_or(cause)))
     }
 
     fn too_big(&mut self, pf_index: u32) -> Error {
@@ -118,5 +138,13 @@ impl Route {
 
     fn unreadable(&mut self, pf_index: u32, cause: Cause) -> Error {
         Error::new("read", format!("VFs of {}", self.name_of(pf_index)), cause)
+    }
+}
+
+/// What older kernels say when the answer is too long for an attribute.
+fn too_big_or(cause: Cause) -> Cause {
+    match cause {
+        Cause::Errno { errno: Errno::EMSGSIZE, .. } => Cause::VfInfoTooBig,
+        other => other,
     }
 }

@@ -11,6 +11,7 @@ use ipam::{AttachmentKey, Root};
 
 use self::attaching::Attaching;
 use super::addresses::Source;
+use super::claim::Claim;
 use super::device::Device;
 use super::observe::Observed;
 use super::wish::Wish;
@@ -45,13 +46,29 @@ pub(super) fn add(
     let patience = Patience::WaitUnlessAttaching(PATIENCE);
     let lock = VfLock::take(root, wish.vf, Purpose::Attach(key.clone()), patience)?;
     let mut on_host = Route::open()?;
-    claim::make_room(&host, &call.log, wish.vf, key)?;
-    let observed = Observed::look(&mut on_host, &host.sysfs, &wish, &call.log)?;
-    let record = record(&observed, call, key, &sandbox, &wish, &source);
-    let claim = || claim::claim(&host, &record, source.request());
-    let allocation = match source.request() {
-        Some(_) => leases::lease(&host.root, &host.store, &call.log, claim)?,
-        None => claim()?,
+    let mut attempt = || {
+        let observed = Observed::look(&mut on_host, &host.sysfs, &device, &wish, &call.log)?;
+        let record = record(&observed, call, key, &sandbox, &wish, &source);
+        let claim = || claim::claim(&host, &record, source.request());
+        let claim = match source.request() {
+            Some(_) => leases::lease(&host.root, &host.store, &call.log, claim)?,
+            None => claim()?,
+        };
+        Ok((observed, record, claim))
+    };
+    // A VF is free as a rule. Only where it is not to be had, who has it is looked for.
+    let (observed, record, allocation) = match attempt() {
+        Ok((observed, record, Claim::Granted(allocation))) => (observed, record, allocation),
+        outcome => {
+            let there_is_room = claim::make_room(&host, &call.log, wish.vf, key)?;
+            if let (false, Err(error)) = (there_is_room, outcome) {
+                return Err(error);
+            }
+            match attempt()? {
+                (observed, record, Claim::Granted(allocation)) => (observed, record, allocation),
+                (_, _, Claim::Refused) => return Err(claim::refused(wish.vf)),
+            }
+        }
     };
     if let Some(allocation) = &allocation {
         allocation.notes().iter().for_each(|note| call.log.warning(note));

@@ -11,8 +11,16 @@ use crate::attachment::{Record, State};
 use crate::log::Log;
 use crate::transaction;
 
+/// What came of a claim.
+pub(super) enum Claim {
+    /// The VF is `key`'s, with these addresses when any were asked for.
+    Granted(Option<Allocation>),
+    /// Nothing is changed: an attachment has the VF, or the key.
+    Refused,
+}
+
 /// Makes room for `key`: undoes an attachment that has the VF, or the key, and was never given
-/// back. The caller holds the VF's lock.
+/// back; `false` when there is none. The caller holds the VF's lock.
 ///
 /// # Errors
 /// Code 11 when that attachment lives, naming it; code 999 when it is `key`'s own and complete.
@@ -21,7 +29,7 @@ pub(super) fn make_room(
     log: &Log,
     vf: PciAddress,
     key: &AttachmentKey,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let found: Option<Record> = transaction::read(&host.store, |txn| {
         let own = txn.attachment(key).map_err(store_error)?;
         match (own, txn.vf_owner(vf).map_err(store_error)?) {
@@ -29,14 +37,15 @@ pub(super) fn make_room(
             (own, _) => Ok(own),
         }
     })?;
-    let Some(old) = found else { return Ok(()) };
+    let Some(old) = found else { return Ok(false) };
     may_undo(host, &old, vf, key)?;
     log.warning(&format_args!("VF {} was never given back by {}", old.vf, old.key));
     match old.key == *key {
         // Its IPAM must hear of the end before it can be asked again for the same container.
-        true => release::release(host, log, &old, None, None),
-        false => release::make_way(host, log, &old),
+        true => release::release(host, log, &old, None, None)?,
+        false => release::make_way(host, log, &old)?,
     }
+    Ok(true)
 }
 
 /// Claims the VF of `record` for it, and leases addresses for `request`.
@@ -47,17 +56,16 @@ pub(super) fn claim(
     host: &Host,
     record: &Record,
     request: Option<&Request>,
-) -> Result<Option<Allocation>, Error> {
+) -> Result<Claim, Error> {
     let now = transaction::now()?;
     transaction::write(&host.store, |txn| {
-        // Another ADD of the same attachment, at work on another VF: its record must not be lost.
-        if let Some(own) = txn.attachment::<Record>(&record.key).map_err(store_error)? {
-            return Err(has_one_already(&own));
+        // Its own record must not be lost: that of another ADD, perhaps, at work on another VF.
+        if txn.attachment::<Record>(&record.key).map_err(store_error)?.is_some() {
+            return Ok(Claim::Refused);
         }
         if let Err(holder) = txn.claim_vf(record.vf, &record.key).map_err(store_error)? {
-            let theirs: Option<Record> = txn.attachment(&holder).map_err(store_error)?;
-            if theirs.is_some() {
-                return Err(held_by(record.vf, &holder));
+            if txn.attachment::<Record>(&holder).map_err(store_error)?.is_some() {
+                return Ok(Claim::Refused);
             }
             // An owner without a record owns nothing.
             txn.release_vf(record.vf, &holder).map_err(store_error)?;
@@ -66,8 +74,13 @@ pub(super) fn claim(
         }
         let allocation = request.map(|request| request.allocate(txn, now)).transpose()?;
         txn.put_attachment(&record.key, record).map_err(store_error)?;
-        Ok(allocation)
+        Ok(Claim::Granted(allocation))
     })
+}
+
+/// Code 11: another attachment came in between, twice.
+pub(super) fn refused(vf: PciAddress) -> Error {
+    Error::new(Code::TryAgainLater, format!("use VF {vf}: another attachment has it, or has ended"))
 }
 
 fn may_undo(host: &Host, old: &Record, vf: PciAddress, key: &AttachmentKey) -> Result<(), Error> {

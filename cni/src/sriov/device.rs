@@ -1,7 +1,7 @@
 //! Which VF it is: its PF, its number, its driver.
 
 use conf::cni::{Code, Error};
-use conf::{DriverName, IfName, PciAddress, VfIndex};
+use conf::{DriverName, PciAddress, VfIndex};
 
 use crate::kernel::sysfs::Sysfs;
 
@@ -14,8 +14,6 @@ pub(super) struct Device {
     /// Which device has the address now; see [`Sysfs::incarnation`].
     pub(super) incarnation: u64,
     pub(super) driver: DriverName,
-    /// Its netdev on the host, by name; absent where the driver makes none or it is elsewhere.
-    pub(super) net: Option<IfName>,
 }
 
 impl Device {
@@ -26,7 +24,7 @@ impl Device {
     pub(super) fn find(sysfs: &Sysfs, vf: PciAddress) -> Result<Self, Error> {
         let wrong = |why: &str| Error::new(Code::InvalidConfig, format!("use VF {vf}: {why}"));
         let gone = || wrong("there is no PCI device with that address");
-        let (pf, driver, net) = (sysfs.pf_of(vf)?, sysfs.driver(vf)?, sysfs.netdevs(vf)?);
+        let (pf, driver) = (sysfs.pf_of(vf)?, sysfs.driver(vf)?);
         // Last: one that is there now was there for what was not found.
         let incarnation = sysfs.incarnation(vf)?.ok_or_else(gone)?;
         let pf = pf.ok_or_else(|| match sysfs.has_sriov(vf) {
@@ -38,7 +36,20 @@ impl Device {
             Error::new(Code::TryAgainLater, format!("use VF {vf}: no driver is bound to it"))
                 .details("`railhead status` tells whether a policy is at work on it")
         })?;
-        Ok(Self { vf, pf, index, incarnation, driver, net: net.into_iter().next() })
+        Ok(Self { vf, pf, index, incarnation, driver })
+    }
+
+    /// The VF as it is now: the same, unless it was made anew or got another driver since.
+    ///
+    /// # Errors
+    /// As for [`Device::find`].
+    pub(super) fn again(&self, sysfs: &Sysfs) -> Result<Self, Error> {
+        let driver = sysfs.driver(self.vf)?;
+        let incarnation = sysfs.incarnation(self.vf)?;
+        match driver.as_ref() == Some(&self.driver) && incarnation == Some(self.incarnation) {
+            true => Ok(self.clone()),
+            false => Self::find(sysfs, self.vf),
+        }
     }
 }
 
@@ -78,7 +89,6 @@ mod tests {
             symlink("../0000:01:00.0", devices.join(name).join("physfn")).unwrap();
         }
         symlink("../../../drivers/igbvf", devices.join("0000:01:10.0/driver")).unwrap();
-        fs::create_dir_all(devices.join("0000:01:10.0/net/eth1")).unwrap();
         let sysfs = Sysfs::at(root.path());
         (root, sysfs)
     }
@@ -90,7 +100,22 @@ mod tests {
         assert_eq!(device.pf.to_string(), "0000:01:00.0");
         assert_eq!(device.index, VfIndex(0));
         assert_eq!(device.driver.as_str(), "igbvf");
-        assert_eq!(device.net.unwrap().as_str(), "eth1");
+    }
+
+    #[test]
+    fn a_vf_that_was_made_anew_or_has_another_driver_is_looked_up_again() {
+        let (_root, sysfs) = tree();
+        let vf: PciAddress = "0000:01:10.0".parse().unwrap();
+        let device = Device::find(&sysfs, vf).unwrap();
+        assert_eq!(device.again(&sysfs).unwrap(), device);
+        let former = Device { incarnation: device.incarnation + 1, index: VfIndex(5), ..device };
+        assert_eq!(former.again(&sysfs).unwrap().index, VfIndex(0));
+        let link = sysfs.root().join("bus/pci/devices/0000:01:10.0/driver");
+        let device = Device::find(&sysfs, vf).unwrap();
+        fs::remove_file(&link).unwrap();
+        assert_eq!(device.again(&sysfs).unwrap_err().code, Code::TryAgainLater);
+        symlink("../../../drivers/vfio-pci", &link).unwrap();
+        assert!(device.again(&sysfs).unwrap().driver.is_userspace());
     }
 
     #[test]

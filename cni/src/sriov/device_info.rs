@@ -68,7 +68,6 @@ mod tests {
             index: VfIndex(0),
             incarnation: 1,
             driver: "igbvf".parse().unwrap(),
-            net: None,
         }
     }
 

@@ -57,29 +57,32 @@ impl Homecoming<'_> {
             }
             self.take(on_host, &mut there, &link, failures)?;
         }
+        let link = match self.find(on_host)? {
+            Some(link) => link,
+            None => self.wait(on_host)?,
+        };
+        self.rename(on_host, link, failures)
+    }
+
+    /// Waits for it to come home by itself, from a namespace that dies.
+    fn wait(&self, on_host: &mut Route) -> Result<Link, Error> {
         let mut monitor = Monitor::open(&[Topic::Links])?;
         let found = monitor.until(Instant::now() + DYING, || self.find(on_host))?;
-        let link = found.ok_or_else(|| {
+        found.ok_or_else(|| {
             Error::new(
                 Code::TryAgainLater,
                 format!("find the interface of VF {}: no namespace has it", self.record.vf),
             )
-        })?;
-        self.rename(on_host, link, failures)
+        })
     }
 
-    /// The netdev, if it is on the host: by its old index, else by what sysfs says of the VF.
+    /// The netdev, if it is on the host. Sysfs shows the netdevs of one namespace alone.
     fn find(&self, on_host: &mut Route) -> Result<Option<Link>, kernel::Error> {
         let vf = self.record.vf;
-        // An attachment of sriov-cni's does not know its index.
-        if self.own.index != 0
-            && let Some(link) = on_host.link_by_index(self.own.index)?
-            && link.pci() == Some(vf)
-        {
-            return Ok(Some(link));
-        }
-        match self.host.sysfs.netdevs(vf)?.first() {
-            Some(name) => on_host.link_by_name_or_pci(name, vf),
+        let names = self.host.sysfs.netdev_names(vf)?;
+        match names.first().map(|name| name.parse::<IfName>()) {
+            Some(Ok(name)) => on_host.link_by_name_or_pci(&name, vf),
+            Some(Err(_)) => on_host.link_by_pci(vf),
             None => Ok(None),
         }
     }

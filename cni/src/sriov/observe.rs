@@ -30,12 +30,13 @@ impl Observed {
     pub(super) fn look(
         host: &mut Route,
         sysfs: &Sysfs,
+        device: &Device,
         wish: &Wish,
         log: &Log,
     ) -> Result<Self, Error> {
-        let device = Device::find(sysfs, wish.vf)?;
+        let device = device.again(sysfs)?;
         let userspace = device.driver.is_userspace();
-        let link = if userspace { None } else { Some(own_link(host, &device)?) };
+        let link = if userspace { None } else { Some(own_link(host, sysfs, &device)?) };
         match &link {
             Some(link) => wish.check_mtu(link.min_mtu, link.max_mtu)?,
             None if wish.conf.mtu.is_some() => {
@@ -54,9 +55,9 @@ impl Observed {
 }
 
 /// The VF's netdev, which must be on the host and speak Ethernet.
-fn own_link(host: &mut Route, device: &Device) -> Result<Link, Error> {
-    let found = match &device.net {
-        // It may have been renamed since sysfs was read.
+fn own_link(host: &mut Route, sysfs: &Sysfs, device: &Device) -> Result<Link, Error> {
+    let found = match sysfs.netdevs(device.vf)?.first() {
+        // It may have been renamed since.
         Some(name) => host.link_by_name_or_pci(name, device.vf)?,
         None => None,
     };
@@ -88,15 +89,14 @@ fn as_pf_has_it(
     let name = sysfs
         .uplink(*pf)?
         .ok_or_else(|| missing(format!("its PF {pf} has no network interface on the host")))?;
-    let link = host
-        .link_by_name(&name)?
-        .ok_or_else(|| missing(format!("interface {name} of its PF {pf} is gone")))?;
-    match host.vf(link.index, *index) {
-        Ok(Some(config)) => Ok((link.index, config)),
-        Ok(None) => Err(missing(format!("PF {name} does not know VF {index}"))),
+    let gone = || missing(format!("interface {name} of its PF {pf} is gone"));
+    match host.pf_and_vf(&name, *index) {
+        Ok(Some((link, Some(config)))) => Ok((link, config)),
+        Ok(Some((_, None))) => Err(missing(format!("PF {name} does not know VF {index}"))),
+        Ok(None) => Err(gone()),
         Err(error) if matches!(error.cause, Cause::VfInfoTooBig) => {
             log.warning(&format_args!("{error}; DEL will set VF {index} as a new one is"));
-            Ok((link.index, wish::unread(*index)))
+            Ok((host.link_by_name(&name)?.ok_or_else(gone)?.index, wish::unread(*index)))
         }
         Err(error) => Err(error.into()),
     }

@@ -13,7 +13,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkVfInfo, VfInfo};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-use crate::bed::{ip, isolated, link};
+use crate::bed::{ip, isolated, link, name};
 
 const LO: u32 = 1;
 
@@ -78,6 +78,8 @@ fn a_link_without_vfs_has_none() {
         let va = link(&mut route, "va").index;
         assert!(route.vfs(va).unwrap().is_empty());
         assert_eq!(route.vf(va, VfIndex(0)).unwrap(), None);
+        assert_eq!(route.pf_and_vf(&name("va"), VfIndex(0)).unwrap(), Some((va, None)));
+        assert_eq!(route.pf_and_vf(&name("vc"), VfIndex(0)).unwrap(), None);
         let error = route.vfs(9999).unwrap_err();
         assert_eq!(error.to_string(), "read VFs of link 9999: No such device");
     });

@@ -43,6 +43,11 @@ pub(in crate::kernel) fn link(payload: &[u8]) -> Result<Link, Cause> {
     Ok(link)
 }
 
+/// The index of the link that an RTM_NEWLINK is about.
+pub(in crate::kernel) fn index(payload: &[u8]) -> Result<u32, Cause> {
+    Ok(LinkHeader::parse(payload).map_err(malformed)?.index)
+}
+
 /// The attributes of a message or of another attribute.
 pub(in crate::kernel) fn attributes(
     octets: &[u8],

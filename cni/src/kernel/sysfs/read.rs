@@ -66,6 +66,25 @@ pub(super) fn virtfns(directory: &Path) -> Result<BTreeMap<VfIndex, PciAddress>,
     Ok(found)
 }
 
+/// One VF of the PF in `directory`; `None` when it has none of this number.
+pub(super) fn virtfn(directory: &Path, index: VfIndex) -> Result<Option<PciAddress>, Error> {
+    linked(&directory.join(format!("virtfn{index}")))
+}
+
+/// Which VF of the PF in `directory` is probably at `vf`. A PF's VFs lie at even distances, so its
+/// first two tell, however many there are.
+pub(super) fn likely_vf_index(directory: &Path, vf: PciAddress) -> Result<Option<VfIndex>, Error> {
+    let Some(first) = virtfn(directory, VfIndex(0))? else { return Ok(None) };
+    let Some(distance) = first.distance_to(vf) else { return Ok(None) };
+    if distance == 0 {
+        return Ok(Some(VfIndex(0)));
+    }
+    let second = virtfn(directory, VfIndex(1))?;
+    let stride = second.and_then(|second| first.distance_to(second));
+    let index = stride.and_then(|stride| distance.checked_div(stride));
+    Ok(index.and_then(|index| u16::try_from(index).ok()).map(VfIndex))
+}
+
 /// What the last component of the path that a symbolic link leads to names; `None` when there is
 /// no such link.
 pub(super) fn linked<T: FromStr<Err: Display>>(link: &Path) -> Result<Option<T>, Error> {
