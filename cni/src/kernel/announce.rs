@@ -3,36 +3,68 @@
 //! An address that was another VF's a moment ago is still in their caches. A gratuitous ARP
 //! (RFC 5227 section 3) or an unsolicited neighbour advertisement (RFC 4861 section 7.2.6) makes
 //! them look again; nobody answers either, so that nobody knows whether they have been heard.
+//!
+//! A packet socket can send any ARP, but to close one takes a grace period of RCU, some 10 to 20
+//! milliseconds (`packet_release`, net/packet/af_packet.c). So the kernel is had to ask for the
+//! address as it asks for any neighbour ([`Route::announce`]): the question, from the address for
+//! the address, is a gratuitous ARP. Where the kernel would ask from another address, there is
+//! the socket ([`Announcer`]).
 
 use std::io::IoSlice;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use conf::Mac;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6,
     sendmsg, setsockopt, socket, sockopt::Ipv6MulticastHops,
 };
 
+use super::netlink::Route;
 use super::netns::{self, Netns};
 use super::{Cause, Errno, Error};
 
-/// Sockets for announcements through one link.
+impl Route {
+    /// Sends one gratuitous ARP for an address that the link has, as the only one of its network,
+    /// or as the first: the kernel asks from that one. Nothing is sent while the link is down.
+    pub fn announce(&mut self, index: u32, address: Ipv4Addr) -> Result<(), Error> {
+        let mut message = NeighbourMessage::default();
+        message.header.family = netlink_packet_route::AddressFamily::Inet;
+        message.header.ifindex = index;
+        message.header.flags = NeighbourFlags::Use;
+        message.attributes = vec![NeighbourAttribute::Destination(address.into())];
+        let question = RouteNetlinkMessage::NewNeighbour(message.clone());
+        // It would be asked twice more, and stay as a neighbour that does not answer.
+        let no_more = RouteNetlinkMessage::DelNeighbour(message);
+        self.change(question, NLM_F_CREATE | NLM_F_REPLACE)
+            .and_then(|()| self.change(no_more, 0))
+            .map_err(|cause| self.failed(index, "announce", address, cause))
+    }
+}
+
+/// A socket for announcements through one link, of addresses of one family.
 #[derive(Debug)]
 pub struct Announcer {
     index: u32,
     mac: Mac,
-    arp: OwnedFd,
-    /// A kernel without IPv6 has no such socket; that matters only when an IPv6 address comes.
-    icmp6: Result<OwnedFd, Errno>,
+    socket: OwnedFd,
 }
 
 impl Announcer {
-    /// For the link with this index in `netns`, whose address is `mac`.
-    pub fn open_in(netns: &Netns, index: u32, mac: Mac) -> Result<Self, Error> {
-        let (arp, icmp6) = netns::enter(netns, || (open_arp(), open_icmp6()))?;
-        let arp = arp.map_err(|errno| Error::new("open", "a socket for ARP", errno))?;
-        Ok(Self { index, mac, arp, icmp6 })
+    /// For addresses of the family of `like`, through the link with this index in `netns`, whose
+    /// address is `mac`.
+    pub fn open_in(netns: &Netns, index: u32, mac: Mac, like: IpAddr) -> Result<Self, Error> {
+        let (name, open): (_, fn() -> Result<OwnedFd, Errno>) = match like {
+            IpAddr::V4(_) => ("a socket for ARP", open_arp),
+            IpAddr::V6(_) => ("a socket for ICMPv6", open_icmp6),
+        };
+        match netns::enter(netns, open)? {
+            Ok(socket) => Ok(Self { index, mac, socket }),
+            Err(errno) => Err(Error::new("open", name, errno)),
+        }
     }
 
     /// Sends one gratuitous ARP (IPv4) or one unsolicited neighbour advertisement (IPv6). The link
@@ -64,7 +96,7 @@ impl Announcer {
         // SAFETY: packet and address are read, for the lengths given, and outlive the call.
         let sent = unsafe {
             libc::sendto(
-                self.arp.as_raw_fd(),
+                self.socket.as_raw_fd(),
                 packet.as_ptr().cast(),
                 packet.len(),
                 libc::MSG_DONTWAIT,
@@ -76,7 +108,6 @@ impl Announcer {
     }
 
     fn send_advertisement(&self, address: Ipv6Addr) -> Result<(), Errno> {
-        let socket = self.icmp6.as_ref().map_err(|errno| *errno)?;
         let packet = advertisement(self.mac, address);
         // The source address and the outgoing link are said with the packet: without, the kernel
         // would choose both by its routes.
@@ -86,7 +117,7 @@ impl Announcer {
         };
         let to = SockaddrIn6::from(SocketAddrV6::new(ALL_NODES, 0, 0, self.index));
         sendmsg(
-            socket.as_raw_fd(),
+            self.socket.as_raw_fd(),
             &[IoSlice::new(&packet)],
             &[ControlMessage::Ipv6PacketInfo(&from)],
             MsgFlags::MSG_DONTWAIT,

@@ -183,9 +183,8 @@ enum Flow {
 }
 
 fn open_socket() -> Result<Socket, Cause> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    // A connected netlink socket hears its peer alone, and the peer is the kernel.
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    // A connected netlink socket has an address, and hears its peer alone: the kernel.
     socket.connect(&SocketAddr::new(0, 0))?;
     socket.set_ext_ack(true)?;
     socket.set_cap_ack(true)?;

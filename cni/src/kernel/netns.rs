@@ -3,10 +3,9 @@
 mod search;
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
@@ -42,9 +41,15 @@ impl Netns {
         }
     }
 
-    /// The calling thread's namespace.
+    /// The calling thread's namespace. A socket tells of it: each part of a path through /proc
+    /// costs an inode, which takes ten times as long.
     pub fn current() -> Result<Self, Error> {
-        Self::open(Path::new("/proc/thread-self/ns/net"))
+        let name = "of this thread".to_owned();
+        let socket = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None);
+        match socket.and_then(|socket| namespace_of(socket.as_fd())) {
+            Ok(file) => Ok(Self { file, name }),
+            Err(errno) => Err(Error::new("open", format!("network namespace {name}"), errno)),
+        }
     }
 
     /// The number that the kernel never gives to another namespace until the next boot
@@ -79,23 +84,49 @@ impl AsFd for Netns {
     }
 }
 
-/// Runs `inside` in `netns`.
+/// Runs `inside` in `netns`, and comes back, also from a panic. Sockets opened inside go on
+/// belonging to `netns`.
 ///
-/// It runs on a thread of its own, which ends with it: the caller never leaves its namespace, and
-/// there is nothing to restore that could fail to be, whatever happens in there. A panic goes on
-/// in the caller. Sockets opened inside go on belonging to `netns`.
-pub fn enter<T: Send>(netns: &Netns, inside: impl FnOnce() -> T + Send) -> Result<T, Error> {
-    thread::scope(|scope| {
-        let visit = thread::Builder::new()
-            .name("netns".to_owned())
-            .spawn_scoped(scope, || setns(netns, CloneFlags::CLONE_NEWNET).map(|()| inside()))
-            .map_err(|error| netns.error("start a thread for", error))?;
-        match visit.join() {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(errno)) => Err(netns.error("enter", errno)),
-            Err(panic) => std::panic::resume_unwind(panic),
+/// Only the calling thread goes there. A thread of its own would need no way back, and take ten
+/// times as long: it is made, scheduled, waited for and unmapped. So the way back is tried before
+/// the first step away: a thread that may not enter the namespace where it is stays there.
+pub fn enter<T>(netns: &Netns, inside: impl FnOnce() -> T) -> Result<T, Error> {
+    let home = Netns::current()?;
+    let go = |to: &Netns| setns(to, CloneFlags::CLONE_NEWNET);
+    go(&home).map_err(|errno| netns.error("have a way back from", errno))?;
+    go(netns).map_err(|errno| netns.error("enter", errno))?;
+    let _way_back = WayBack { home };
+    Ok(inside())
+}
+
+/// Leads the thread home when dropped.
+struct WayBack {
+    home: Netns,
+}
+
+impl Drop for WayBack {
+    fn drop(&mut self) {
+        if setns(&self.home, CloneFlags::CLONE_NEWNET).is_err() {
+            // It was allowed a moment ago, and the namespace is held open. Whatever this is, the
+            // host's links must not be looked for in a container: what is recorded is undone by
+            // the next verb.
+            std::process::abort();
         }
-    })
+    }
+}
+
+/// SIOCGSKNS (include/uapi/linux/sockios.h): opens the namespace that a socket belongs to.
+const SIOCGSKNS: u16 = 0x894C;
+
+/// The namespace that a socket belongs to.
+fn namespace_of(socket: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    #[expect(unsafe_code, reason = "an ioctl that nix does not have")]
+    // SAFETY: SIOCGSKNS takes no argument and writes nothing; the descriptor is open.
+    let file = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS.into()) };
+    let file = Errno::result(file)?;
+    #[expect(unsafe_code, reason = "the descriptor comes from that ioctl")]
+    // SAFETY: it was opened just now, to be closed on exec, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(file) })
 }
 
 /// The cookie of the namespace that a socket belongs to.

@@ -75,16 +75,11 @@ pub(super) fn set_up(
     ifname: &IfName,
     log: &Log,
 ) -> Result<Link, Error> {
-    let link = own_link(in_container, wish, ifname)?;
-    if let Some(mtu) = wish.conf.mtu.filter(|mtu| mtu.get() != link.mtu) {
-        let set = in_container.set_mtu(link.index, mtu);
-        log.change(format_args!("set {ifname}: mtu {mtu}"), set)?;
-    }
-    if let Some(mac) = wish.conf.mac {
-        mac::settle(in_container, &link, mac, log)?;
+    if wish.conf.mtu.is_some() || wish.conf.mac.is_some() {
+        settle(in_container, wish, ifname, log)?;
     }
     notify_neighbours(sandbox, ifname, log)?;
-    let set = in_container.set_up(link.index);
+    let set = in_container.set_up_by_name(ifname);
     log.change(format_args!("set {ifname}: up"), set)?;
     let link = own_link(in_container, wish, ifname)?;
     match wish.conf.mac.filter(|mac| link.mac != Some(*mac)) {
@@ -98,6 +93,15 @@ pub(super) fn set_up(
             ),
         )),
     }
+}
+
+fn settle(in_container: &mut Route, wish: &Wish, ifname: &IfName, log: &Log) -> Result<(), Error> {
+    let link = own_link(in_container, wish, ifname)?;
+    if let Some(mtu) = wish.conf.mtu.filter(|mtu| mtu.get() != link.mtu) {
+        let set = in_container.set_mtu(link.index, mtu);
+        log.change(format_args!("set {ifname}: mtu {mtu}"), set)?;
+    }
+    wish.conf.mac.map_or(Ok(()), |mac| mac::settle(in_container, &link, mac, log))
 }
 
 fn own_link(in_container: &mut Route, wish: &Wish, ifname: &IfName) -> Result<Link, Error> {
@@ -200,20 +204,34 @@ fn network_of(destination: IpNetwork) -> IpNetwork {
 
 /// Tells the neighbours, once. Nobody waits for a link that has no carrier yet, and drops it: they
 /// ask again when what they remember does not answer.
-pub(super) fn announce(netns: &Netns, index: u32, mac: Mac, given: &AddResult, log: &Log) {
-    let addresses: Vec<IpAddr> = given.ips.iter().map(|ip| ip.address.ip()).collect();
-    if addresses.is_empty() {
-        return;
-    }
-    let failed = match Announcer::open_in(netns, index, mac) {
-        Ok(mut announcer) => {
-            addresses.into_iter().filter_map(|address| announcer.announce(address).err()).collect()
+pub(super) fn announce(
+    in_container: &mut Route,
+    netns: &Netns,
+    index: u32,
+    mac: Mac,
+    given: &AddResult,
+    log: &Log,
+) {
+    let networks: Vec<IpNetwork> = given.ips.iter().map(|ip| ip.address).collect();
+    for network in &networks {
+        let announced = match network.ip() {
+            IpAddr::V4(address) if is_alone(*network, &networks) => {
+                in_container.announce(index, address)
+            }
+            address => Announcer::open_in(netns, index, mac, address)
+                .and_then(|mut announcer| announcer.announce(address)),
+        };
+        if let Err(error) = announced {
+            log.warning(&error);
         }
-        Err(error) => vec![error],
-    };
-    for error in failed {
-        log.warning(&error);
     }
+}
+
+/// Whether no other address lies in the network of this one, nor this one in another's: the kernel
+/// has no choice then from which one it asks for neighbours.
+fn is_alone(network: IpNetwork, all: &[IpNetwork]) -> bool {
+    let meets = |other: &&IpNetwork| other.contains(network.ip()) || network.contains(other.ip());
+    all.iter().filter(meets).count() == 1
 }
 
 #[cfg(test)]
@@ -221,6 +239,14 @@ mod tests {
     use conf::cni::{Ip, Route as WantedRoute};
 
     use super::*;
+
+    #[test]
+    fn addresses_of_one_network_are_not_alone_in_it() {
+        let all = ["10.0.0.2/24", "10.0.0.3/24", "10.0.1.2/24", "10.2.0.1/16", "10.2.3.1/24"];
+        let all = all.map(|text| text.parse().unwrap());
+        let alone = all.map(|network| is_alone(network, &all));
+        assert_eq!(alone, [false, false, true, false, false]);
+    }
 
     #[test]
     fn routes_keep_all_they_ask_for_and_find_their_gateway() {

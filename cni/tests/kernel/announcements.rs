@@ -1,6 +1,8 @@
 //! Announcements, as the neighbours receive them.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::Command;
 
 use cni::kernel::Errno;
 use cni::kernel::announce::Announcer;
@@ -87,8 +89,9 @@ fn a_gratuitous_arp_goes_out_by_its_link() {
         let peer = two_links();
         let a1 = link(&mut Route::open().unwrap(), "a1").index;
         let socket = listen(&peer);
-        let mut announcer = Announcer::open_in(&Netns::current().unwrap(), a1, mac()).unwrap();
-        announcer.announce("10.5.0.7".parse().unwrap()).unwrap();
+        let (own, address) = (Netns::current().unwrap(), "10.5.0.7".parse().unwrap());
+        let mut announcer = Announcer::open_in(&own, a1, mac(), address).unwrap();
+        announcer.announce(address).unwrap();
         let (index, frame) = next_frame(&socket, 0x0806, |_| true);
         assert_eq!(index, b1(&peer));
         assert_eq!(
@@ -101,6 +104,35 @@ fn a_gratuitous_arp_goes_out_by_its_link() {
     });
 }
 
+/// The same frame, by the kernel; and nothing of it stays.
+#[test]
+fn the_kernel_sends_a_gratuitous_arp_when_it_is_asked_for_an_own_address() {
+    isolated(|| {
+        let peer = two_links();
+        ip("addr add 10.5.0.7/24 dev a1");
+        let mut route = Route::open().unwrap();
+        let a1 = link(&mut route, "a1").index;
+        let socket = listen(&peer);
+        for _again in 0..2 {
+            route.announce(a1, Ipv4Addr::new(10, 5, 0, 7)).unwrap();
+            let (index, frame) = next_frame(&socket, 0x0806, |_| true);
+            assert_eq!(index, b1(&peer));
+            assert_eq!(
+                hex(&frame),
+                "ff ff ff ff ff ff 02 00 00 00 00 01 08 06 \
+                 00 01 08 00 06 04 00 01 \
+                 02 00 00 00 00 01 0a 05 00 07 \
+                 00 00 00 00 00 00 0a 05 00 07"
+            );
+            let neighbours = Command::new("ip").args(["neigh", "show", "dev", "a1"]).output();
+            assert_eq!(String::from_utf8(neighbours.unwrap().stdout).unwrap(), "");
+        }
+        let error = route.announce(9999, Ipv4Addr::new(10, 5, 0, 7)).unwrap_err();
+        assert!(error.is(Errno::ENODEV), "{error}");
+        assert!(error.to_string().starts_with("announce link 9999: 10.5.0.7"), "{error}");
+    });
+}
+
 #[test]
 fn an_unsolicited_advertisement_goes_out_by_its_link() {
     isolated(|| {
@@ -108,8 +140,9 @@ fn an_unsolicited_advertisement_goes_out_by_its_link() {
         ip("addr add 2001:db8:5::7/64 dev a1 nodad");
         let a1 = link(&mut Route::open().unwrap(), "a1").index;
         let socket = listen(&peer);
-        let mut announcer = Announcer::open_in(&Netns::current().unwrap(), a1, mac()).unwrap();
-        announcer.announce("2001:db8:5::7".parse().unwrap()).unwrap();
+        let (own, address) = (Netns::current().unwrap(), "2001:db8:5::7".parse().unwrap());
+        let mut announcer = Announcer::open_in(&own, a1, mac(), address).unwrap();
+        announcer.announce(address).unwrap();
         let is_advertisement = |packet: &[u8]| packet.get(6) == Some(&58) && packet[40] == 136;
         let (index, frame) = next_frame(&socket, 0x86dd, is_advertisement);
         assert_eq!(index, b1(&peer));
@@ -135,15 +168,15 @@ fn what_cannot_be_announced_says_so() {
         let _peer = two_links();
         let own = Netns::current().unwrap();
         let a1 = link(&mut Route::open().unwrap(), "a1").index;
-        let mut announcer = Announcer::open_in(&own, a1, mac()).unwrap();
-        let error = announcer.announce("2001:db8:5::7".parse().unwrap()).unwrap_err();
+        let open = |index, like: IpAddr| Announcer::open_in(&own, index, mac(), like).unwrap();
+        let [four, six] = ["10.5.0.7", "2001:db8:5::7"].map(|text| text.parse().unwrap());
+        let error = open(a1, six).announce(six).unwrap_err();
         assert!(error.is(Errno::EINVAL), "an address that it does not have: {error}");
         ip("link set a1 down");
-        let error = announcer.announce("10.5.0.7".parse().unwrap()).unwrap_err();
+        let error = open(a1, four).announce(four).unwrap_err();
         assert!(error.is(Errno::ENETDOWN), "{error}");
         assert!(error.to_string().starts_with("announce 10.5.0.7 at 02:00:00:00:00:01 on link "));
-        let mut gone = Announcer::open_in(&own, 9999, mac()).unwrap();
-        assert!(gone.announce("10.5.0.7".parse().unwrap()).unwrap_err().is(Errno::ENXIO));
+        assert!(open(9999, four).announce(four).unwrap_err().is(Errno::ENXIO));
     });
 }
 

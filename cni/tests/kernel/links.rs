@@ -71,6 +71,19 @@ fn one_request_for_each_verb() {
 }
 
 #[test]
+fn a_link_is_set_up_by_its_name_in_one_request() {
+    isolated(|| {
+        ip("link add va type veth peer name vb");
+        let mut route = Route::open().unwrap();
+        route.set_up_by_name(&name("vb")).unwrap();
+        assert_eq!(route.requests(), 1);
+        assert!(link(&mut route, "vb").up && !link(&mut route, "va").up);
+        let error = route.set_up_by_name(&name("vc")).unwrap_err();
+        assert_eq!(error.to_string(), "set vc: up: No such device");
+    });
+}
+
+#[test]
 fn a_link_goes_up_and_is_renamed_while_it_is_up() {
     isolated(|| {
         ip("link add va type veth peer name vb");

@@ -28,6 +28,16 @@ impl Route {
         self.set_flags(index, LinkFlags::Up, LinkFlags::Up, "up")
     }
 
+    /// Sets the link with this name or altname up. For a caller that does not know its index, and
+    /// need not ask for it.
+    pub fn set_up_by_name(&mut self, name: &IfName) -> Result<(), Error> {
+        let mut message = link_message(0, vec![LinkAttribute::IfName(name.to_string())]);
+        message.header.flags = LinkFlags::Up;
+        message.header.change_mask = LinkFlags::Up;
+        self.change(RouteNetlinkMessage::SetLink(message), 0)
+            .map_err(|cause| Error::new("set", format_args!("{name}: up"), cause))
+    }
+
     /// Sets a link down.
     pub fn set_down(&mut self, index: u32) -> Result<(), Error> {
         self.set_flags(index, LinkFlags::empty(), LinkFlags::Up, "down")

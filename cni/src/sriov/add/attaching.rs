@@ -140,11 +140,12 @@ impl Attaching<'_> {
     }
 
     /// Nobody waits for it, and nothing fails by it: neighbours that do not hear it learn later.
-    pub(super) fn announce(&self) {
+    pub(super) fn announce(&mut self) {
         if self.observed.link.is_some()
             && let Ok(mac) = self.interface.mac.parse()
         {
-            link::announce(&self.sandbox.netns, self.index, mac, &self.addresses, &self.call.log);
+            let (there, netns) = (&mut self.in_container, &self.sandbox.netns);
+            link::announce(there, netns, self.index, mac, &self.addresses, &self.call.log);
         }
     }
 

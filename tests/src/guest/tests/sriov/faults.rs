@@ -36,8 +36,6 @@ enum Tolerated {
     Announcement,
     /// So it is with the settings that have the kernel tell them. There is a warning.
     Setting,
-    /// Without IPv6 there are no IPv6 addresses to announce.
-    SocketForIpv6,
     /// Whether the VF may have its MAC before the PF assigns it; another way leads there.
     AskingForMac,
     /// An index says enough in a message.
@@ -55,10 +53,8 @@ impl Tolerated {
     fn of(call: &str) -> Option<Self> {
         let name = call.split('(').next().unwrap_or_default();
         match name {
-            "sendto" if call.contains("AF_PACKET") => Some(Self::Announcement),
             "sendto" => Self::of_request(call),
             "open" if call.contains("\"/proc/sys/net/") => Some(Self::Setting),
-            "socket" if call.contains("IPPROTO_ICMPV6") => Some(Self::SocketForIpv6),
             "pwrite64" if call.contains("</run/railhead/vf/") => Some(Self::HolderOfLock),
             "pwrite64" if call.contains("</run/railhead/store/lock>") => Some(Self::StampOfStore),
             "flock" if call.contains("LOCK_UN") => Some(Self::Unlocking),
@@ -70,10 +66,15 @@ impl Tolerated {
     fn of_request(call: &str) -> Option<Self> {
         const RTM_GETLINK: &str = "nlmsg_type=0x12 ";
         const RTM_SETLINK: &str = "nlmsg_type=0x13 ";
+        const RTM_NEWNEIGH: &str = "nlmsg_type=0x1c ";
+        const RTM_DELNEIGH: &str = "nlmsg_type=0x1d ";
         const RTEXT_FILTER_SKIP_STATS: u8 = 1 << 3;
         const IFLA_ADDRESS: u8 = 1;
         const IFLA_VFINFO_LIST: u8 = 22;
         const IFLA_EXT_MASK: u8 = 29;
+        if [RTM_NEWNEIGH, RTM_DELNEIGH].iter().any(|kind| call.contains(kind)) {
+            return Some(Self::Announcement);
+        }
         let octets: Vec<u8> = call
             .split("\\x")
             .skip(1)
@@ -109,7 +110,7 @@ fn a_call_that_fails_is_undone() {
             tolerated.extend(outcome);
         }
     }
-    // strace counts for each thread, and this is done on one of its own.
+    // A read-only /proc/sys refuses to be opened for writing alone.
     for key in ["ipv4/conf/net1/arp_notify", "ipv6/conf/net1/ndisc_notify"] {
         let path = format!("/proc/sys/net/{key}");
         let fault = Fault { name: "open", what: "error=EROFS", nth: 1, path: Some(&path) };
@@ -118,7 +119,6 @@ fn a_call_that_fails_is_undone() {
     let all = [
         Tolerated::Announcement,
         Tolerated::Setting,
-        Tolerated::SocketForIpv6,
         Tolerated::AskingForMac,
         Tolerated::NameForMessage,
         Tolerated::HolderOfLock,
@@ -146,7 +146,10 @@ fn fail_and_look(victim: &Victim, fault: Fault<'_>) -> Option<Option<Tolerated>>
         }
     } else {
         assert!(!call.is_empty(), "{}", reply.output);
-        victim.is_home(&after);
+        // A verb that finds no way back from the container's namespace ends there and then.
+        if reply.output.status != -nix::libc::SIGABRT {
+            victim.is_home(&after);
+        }
     }
     victim.call("DEL").run().ok();
     victim.is_home(&after);
