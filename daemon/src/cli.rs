@@ -16,12 +16,14 @@ use crate::host::Host;
 use crate::printable::Printable;
 use crate::reconcile;
 use crate::situation::Situation;
+use crate::trial::State;
 use crate::view::{Format, Output};
 
 pub mod apply;
 pub mod attachments;
 pub mod boot;
 pub mod completions;
+pub mod confirm;
 pub mod daemon;
 pub mod discover;
 pub mod doctor;
@@ -78,6 +80,8 @@ pub enum Verb {
     Plan(plan::Args),
     /// Bring the host to what the objects want
     Apply(apply::Args),
+    /// Keep what `apply --confirm` has put on trial
+    Confirm(confirm::Args),
     /// Show whether the host is as the objects want it
     Status(status::Args),
     /// Show why a PF, a VF or a policy is as it is
@@ -154,6 +158,7 @@ fn run(verb: &Verb, context: &mut Context) -> Outcome {
         Verb::Discover(args) => discover::run(args, context),
         Verb::Plan(args) => plan::run(args, context),
         Verb::Apply(args) => apply::run(args, context),
+        Verb::Confirm(args) => confirm::run(args, context),
         Verb::Status(args) => status::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Attachments(args) => attachments::run(args, context),
@@ -197,6 +202,9 @@ fn complain_of_sources(situation: &Situation) {
         complain(broken);
     }
     complain_of(&situation.notices(), &situation.objects.problems);
+    if let Some(trial) = situation.trial.as_ref().filter(|trial| trial.state != State::Over) {
+        complain(trial);
+    }
     for damaged in &situation.damaged {
         complain(damaged);
     }

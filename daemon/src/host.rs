@@ -1,9 +1,10 @@
 //! The machine that is worked on: where its files are, and whether it is alive.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use cni::kernel::sysfs::Sysfs;
-use ipam::{Root, Store};
+use ipam::{Moment, Root, Store};
 
 use crate::journal::files::Journal;
 
@@ -51,6 +52,11 @@ impl Host {
     /// Its journal.
     pub fn journal(&self) -> Journal {
         Journal::at(self.root.journal())
+    }
+
+    /// The moment at which it is looked at.
+    pub fn now(&self) -> io::Result<Moment> {
+        Moment::now()
     }
 
     /// The file whose lock makes one process the only one that changes NICs.

@@ -29,6 +29,7 @@ pub mod settings;
 pub mod situation;
 pub mod snapshot;
 pub mod source;
+pub mod trial;
 pub mod verify;
 pub mod view;
 

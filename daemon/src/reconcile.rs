@@ -28,6 +28,7 @@ use crate::settings;
 use crate::situation::{Situation, SituationError, Written};
 use crate::snapshot::Pf;
 use crate::source;
+use crate::trial;
 
 mod leases;
 mod outcome;
@@ -124,6 +125,9 @@ pub fn reconcile(
         }
     }
     let pools = settle_pools(host, &situation, true, &mut troubles);
+    if situation.trial.is_some() {
+        settle_trial(host, &mut troubles);
+    }
     let conditions = Vec::new();
     let pause = None;
     let pass =
@@ -168,6 +172,15 @@ fn record_owners(host: &Host, situation: &mut Situation, troubles: &mut Vec<Stri
                 troubles.push(Chain(&error).to_string());
             }
         }
+    }
+}
+
+/// Puts files and host in agreement when objects on trial were undone.
+fn settle_trial(host: &Host, troubles: &mut Vec<String>) {
+    match trial::settle(host) {
+        Ok(None) => {}
+        Ok(Some(refused)) => troubles.push(refused.to_string()),
+        Err(error) => troubles.push(Chain(&error).to_string()),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::snapshot::{Inherited, Pf, Snapshot};
 use crate::source::{
     self, Directory, FileRefusal, Inputs, LastGoodError, ObjectRef, Objects, Problem, SourceError,
 };
+use crate::trial::{self, TrialError, Tried};
 
 mod renamed;
 
@@ -41,6 +42,8 @@ pub struct Situation {
     pub snapshot: Snapshot,
     /// What it should look like.
     pub wish: Wish,
+    /// How it stands with objects on trial.
+    pub trial: Option<Tried>,
 }
 
 /// The wish's half: what the admin wrote.
@@ -50,6 +53,8 @@ pub struct Written {
     pub loaded: Loaded,
     /// The objects, with older versions of those that cannot be used.
     pub objects: Objects,
+    /// How it stands with objects on trial.
+    pub trial: Option<Tried>,
 }
 
 /// Why nothing can be planned at all.
@@ -73,6 +78,9 @@ pub enum SituationError {
     /// The host cannot be looked at.
     #[error("look at the host")]
     Observe(#[from] cni::kernel::Error),
+    /// Nobody knows whether the objects are on trial.
+    #[error(transparent)]
+    Trial(#[from] TrialError),
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FileError),
@@ -96,8 +104,8 @@ impl Written {
     /// Reads the settings and the objects in force.
     pub fn read(host: &Host) -> Result<Self, SituationError> {
         let loaded = settings::load(host.root())?;
-        let objects = Directory::at(host.root().objects()).read()?;
-        Ok(Self { loaded, objects: keeping(host, objects)? })
+        let (objects, trial) = in_force(host)?;
+        Ok(Self { loaded, objects, trial })
     }
 
     /// The same where something must be in force whatever the admin has broken: settings that
@@ -106,22 +114,35 @@ impl Written {
     pub fn read_or_last_good(host: &Host, before: Option<&Self>) -> Result<Self, SituationError> {
         let before = before.map(|written| &written.loaded);
         let loaded = settings::load_or_last_good(host.root(), before)?;
-        let objects = match Directory::at(host.root().objects()).read() {
-            Ok(objects) => objects,
-            Err(error) => {
+        let (objects, trial) = match in_force(host) {
+            Err(SituationError::Source(error)) => {
                 let why = FileRefusal::Unreadable { error: error.source.to_string() };
                 let unread = Problem::File { file: error.path, why };
-                Objects { problems: vec![unread], ..Objects::default() }
+                let objects = Objects { problems: vec![unread], ..Objects::default() };
+                let trial = trial::look(host)?.map(|(tried, _)| tried);
+                (keeping(host, objects)?, trial)
             }
+            read => read?,
         };
-        Ok(Self { loaded, objects: keeping(host, objects)? })
+        Ok(Self { loaded, objects, trial })
     }
 
     /// The settings in force, with `objects` in the place of those in force.
     pub fn with(host: &Host, objects: Objects) -> Result<Self, SituationError> {
         let loaded = settings::load(host.root())?;
-        Ok(Self { loaded, objects: keeping(host, objects)? })
+        Ok(Self { loaded, objects: keeping(host, objects)?, trial: None })
     }
+}
+
+/// The objects in the directory, or those before them when they were on trial and nobody confirmed
+/// them.
+fn in_force(host: &Host) -> Result<(Objects, Option<Tried>), SituationError> {
+    let trial = trial::look(host)?;
+    if let Some((tried, Some(before))) = trial {
+        return Ok((before, Some(tried)));
+    }
+    let objects = keeping(host, Directory::at(host.root().objects()).read()?)?;
+    Ok((objects, trial.map(|(tried, _)| tried)))
 }
 
 /// `objects`, with the last good ones in the place of those that cannot be used. When neither can,
@@ -149,6 +170,7 @@ impl Situation {
             damaged: journal.damaged,
             snapshot,
             wish,
+            trial: written.trial.clone(),
         })
     }
 
@@ -163,8 +185,8 @@ impl Situation {
     }
 
     /// What is surely not meant, but harms nobody: in the settings, in the objects, in what the
-    /// SR-IOV Network Operator left on PFs whose VFs railhead did not make; and PFs that cannot be
-    /// read.
+    /// SR-IOV Network Operator left on PFs whose VFs railhead did not make; PFs that cannot be
+    /// read; and a trial that waits or has just ended.
     pub fn notices(&self) -> Vec<String> {
         let made =
             |pf: &Pf| self.ownership.get(&pf.address).is_some_and(|entry| entry.made_vfs_of(pf));
@@ -184,7 +206,10 @@ impl Situation {
         });
         let objects = self.objects.notices.iter().map(ToString::to_string);
         let warnings = self.loaded.warnings.iter().cloned();
-        warnings
+        let trial = self.trial.iter().filter(|trial| trial.state == trial::State::Over);
+        let trial = trial.map(ToString::to_string);
+        trial
+            .chain(warnings)
             .chain(unguarded)
             .chain(objects)
             .chain(damaged)

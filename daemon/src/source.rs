@@ -17,6 +17,7 @@ mod objects;
 mod origin;
 mod problem;
 mod replace;
+mod stored;
 mod yaml;
 
 pub use directory::{Directory, Files, SourceError};
@@ -25,7 +26,8 @@ pub use last_good::{LastGoodError, load as load_last_good, save as save_last_goo
 pub use objects::{Known, ObjectRef, Objects};
 pub use origin::Origin;
 pub use problem::{Notice, Problem};
-pub use replace::{ReplaceError, Replaced, replace};
+pub use replace::{ReplaceError, Replaced, put_back, replace};
+pub use stored::StoredObjects;
 
 pub(crate) use file::read_named;
 pub(crate) use last_good::path as last_good_path;

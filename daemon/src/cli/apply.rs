@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
+use super::pause::time;
 use super::{Context, Outcome, complain, show_pass};
 use crate::apply::{Deadlines, Event, Stop};
 use crate::host::Host;
@@ -14,7 +16,9 @@ use crate::service::client::Client;
 use crate::service::lock::{HostLock, HostLockError};
 use crate::situation::Written;
 use crate::source::{self, Files, Replaced};
+use crate::trial;
 
+mod on_trial;
 pub(super) mod progress;
 
 use progress::Show;
@@ -24,40 +28,67 @@ use progress::Show;
 /// With -f, first puts those objects in the place of all that are in force. Where the daemon runs
 /// it does the work; else this process does, under the same lock. What is in use is not touched:
 /// see `railhead plan` for what waits for whom.
+///
+/// With --confirm, all of it is undone after that time unless Enter is pressed or `railhead
+/// confirm` is run; also by Ctrl-C, when the session is lost, and by a reboot. Exit status 1 when
+/// it was undone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   railhead apply
   railhead apply -f examples/standalone/
+  railhead apply -f examples/standalone/ --confirm 60s
   kubectl get sriovnetworknodepolicies -o yaml | railhead apply -f -")]
 pub struct Args {
     /// Put these objects in the place of all in force: a file, a directory, or - for standard
     /// input
     #[arg(short, long, value_name = "PATH")]
     file: Option<PathBuf>,
+    /// Undo it after that time unless it is confirmed: 60s, 10m
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    confirm: Option<Duration>,
 }
 
 /// Applies.
 pub fn run(args: &Args, context: &mut Context) -> Outcome {
     refuse_captured(&context.host)?;
     refuse_paused(&context.host)?;
-    if let Some(path) = &args.file {
-        replace(&context.host, path)?;
+    if args.file.is_some() || args.confirm.is_some() {
+        refuse_on_trial(&context.host)?;
+        // So that a trial that is over does not speak of what is put in place now.
+        trial::settle(&context.host)?;
     }
-    let outcome = match HostLock::take(&context.host, "railhead apply") {
+    match args.confirm {
+        Some(time) => on_trial::run(time, args.file.as_deref(), context),
+        None => run_at_once(args.file.as_deref(), context),
+    }
+}
+
+/// Applies for good.
+fn run_at_once(file: Option<&Path>, context: &mut Context) -> Outcome {
+    if let Some(path) = file {
+        replace(&context.host, path)?;
+        trial::forget(context.host.root())?;
+    }
+    let outcome = pass(&context.host)?;
+    show_pass(&outcome, context)
+}
+
+/// Makes the pass here, or has the daemon make it.
+fn pass(host: &Host) -> Result<reconcile::Outcome, Box<dyn std::error::Error>> {
+    match HostLock::take(host, "railhead apply") {
         Ok(lock) => {
-            let outcome = here(&context.host)?;
+            let outcome = here(host)?;
             drop(lock);
-            outcome
+            Ok(outcome)
         }
         Err(held @ HostLockError::Held { .. }) => {
-            let client = Client::connect(&context.host)?.ok_or(held)?;
+            let client = Client::connect(host)?.ok_or(held)?;
             let mut show = Show::on_stderr();
-            client.apply(|event| show.event(&event))?
+            Ok(client.apply(|event| show.event(&event))?)
         }
-        Err(error) => return Err(error.into()),
-    };
-    show_pass(&outcome, context)
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Refuses to change a machine that is only a captured tree.
@@ -80,6 +111,14 @@ fn refuse_paused(host: &Host) -> Result<(), Box<dyn std::error::Error>> {
             "{pause}; nothing is applied meanwhile: run `railhead resume` when the work is done"
         )
         .into()),
+    }
+}
+
+/// Refuses while objects are on trial: what is done now would be undone with them.
+pub(super) fn refuse_on_trial(host: &Host) -> Result<(), Box<dyn std::error::Error>> {
+    match trial::look(host)? {
+        Some((tried, _)) if tried.is_waiting() => Err(tried.to_string().into()),
+        _ => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::unistd::{User, getuid};
 
-use super::apply::refuse_captured;
+use super::apply::{refuse_captured, refuse_on_trial};
 use super::{Context, Exit, Outcome, complain, show_pass};
 use crate::host::Host;
 use crate::pause::{self, Pause};
@@ -41,6 +41,7 @@ pub struct ResumeArgs {}
 pub fn pause(args: &PauseArgs, context: &mut Context) -> Outcome {
     let host = &context.host;
     refuse_captured(host)?;
+    refuse_on_trial(host)?;
     let pause = Pause::new(who(), args.reason.clone(), Timestamp::now(), args.time);
     pause::save(host.root(), &pause)?;
     // The daemon's next pass is the first that knows; when it is over, so are those before it.
@@ -79,14 +80,14 @@ fn pass(host: &Host) -> Result<Option<crate::reconcile::Outcome>, Box<dyn std::e
 }
 
 /// The person behind sudo, else the user.
-fn who() -> String {
+pub(super) fn who() -> String {
     let sudo = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
     let user = || User::from_uid(getuid()).ok().flatten().map(|user| user.name);
     sudo.or_else(user).unwrap_or_else(|| format!("uid {}", getuid()))
 }
 
 /// A number and `s`, `m`, `h` or `d`.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let rule = || "must be a number above 0 with s, m, h or d, like 90s or 2h".to_owned();
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(rule)?;
     let seconds: u64 = match unit {

@@ -48,6 +48,12 @@ impl Due {
         self.files = Some(at);
     }
 
+    /// What is written means something else by then.
+    pub(super) fn files_in(&mut self, time: Duration) {
+        let at = Instant::now() + time;
+        self.files = Some(self.files.map_or(at, |before| before.min(at)));
+    }
+
     /// Whatever is not in force is to be looked at again after that long, or before.
     pub(super) fn again_in(&mut self, time: Duration) {
         let at = Instant::now() + time;
@@ -102,6 +108,18 @@ mod tests {
         due.take();
         due.again_in(Duration::from_secs(60));
         assert!(due.next() > soon, "what is done is forgotten");
+    }
+
+    #[test]
+    fn what_changes_its_meaning_is_read_then_or_before() {
+        let mut due = due();
+        due.files_in(Duration::from_secs(60));
+        let late = due.next();
+        due.event(Cause::Files);
+        let soon = due.next();
+        assert!(soon < late);
+        due.files_in(Duration::from_secs(60));
+        assert_eq!(due.next(), soon, "what was saved just now is not put off");
     }
 
     #[test]

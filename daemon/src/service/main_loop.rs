@@ -174,6 +174,9 @@ impl Loop {
         if let Some(time) = pause.and_then(|pause| pause.left(Timestamp::now())) {
             self.due.again_in(time);
         }
+        if let Some(trial) = pass.situation.trial.as_ref().filter(|trial| trial.is_waiting()) {
+            self.due.files_in(trial.left);
+        }
         let netdevs = netdevs(&pass.situation.snapshot);
         self.netdevs.send_if_modified(|known| {
             let is_news = *known != netdevs;

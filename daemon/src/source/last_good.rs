@@ -3,18 +3,14 @@
 //! They outlive a reboot, so that a typo that was made before one still stops nothing after it.
 //! They only serve [`Objects::keeping`]; an object that is gone from the source is gone.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use conf::object::Object;
-use conf::policy::Policy;
-use conf::pool::{CidrPool, IpPool};
 use ipam::Root;
 use ipam::durable::{self, FileError};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Known, ObjectRef, Objects, Origin};
+use super::{Objects, StoredObjects};
 
 /// The version of the format that is written.
 const VERSION: u32 = 1;
@@ -43,27 +39,7 @@ pub enum LastGoodError {
 struct Stored {
     #[serde(deserialize_with = "known_version")]
     version: u32,
-    objects: Vec<StoredObject>,
-}
-
-/// One object.
-#[derive(Serialize, Deserialize)]
-struct StoredObject {
-    at: ObjectRef,
-    origin: Origin,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    generation: Option<i64>,
-    #[serde(flatten)]
-    spec: Spec,
-}
-
-/// What an object says.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Spec {
-    Policy(Policy),
-    IpPool(IpPool),
-    CidrPool(CidrPool),
+    objects: StoredObjects,
 }
 
 /// The objects that were saved last; none when there are none.
@@ -72,52 +48,17 @@ pub fn load(root: &Root) -> Result<Objects, LastGoodError> {
     let Some(bytes) = durable::read_optional(&path)? else { return Ok(Objects::default()) };
     let stored: Stored =
         serde_json::from_slice(&bytes).map_err(|source| LastGoodError::Damaged { path, source })?;
-    let known = stored.objects.into_iter().map(|stored| Known {
-        at: stored.at,
-        origin: stored.origin,
-        generation: stored.generation,
-        object: match stored.spec {
-            Spec::Policy(policy) => Object::Policy(policy),
-            Spec::IpPool(pool) => Object::IpPool(pool),
-            Spec::CidrPool(pool) => Object::CidrPool(pool),
-        },
-        kept: true,
-    });
-    Ok(Objects { known: known.collect(), ..Objects::default() })
+    Ok(stored.objects.into_objects())
 }
 
 /// Saves the objects of a snapshot; `false`, and nothing written, when they were saved already.
 pub fn save(root: &Root, objects: &Objects) -> Result<bool, LastGoodError> {
     let path = path(root);
-    // By kind and name: in which order files were read is no change.
-    let sorted: BTreeMap<&ObjectRef, &Known> =
-        objects.known.iter().map(|known| (&known.at, known)).collect();
-    let stored = Stored {
-        version: VERSION,
-        objects: sorted.into_values().filter_map(StoredObject::of).collect(),
-    };
+    let stored = Stored { version: VERSION, objects: StoredObjects::of(objects) };
     let damaged = |source| LastGoodError::Damaged { path: path.clone(), source };
     let mut bytes = serde_json::to_vec_pretty(&stored).map_err(damaged)?;
     bytes.push(b'\n');
     Ok(durable::write_if_changed(&path, &bytes)?)
-}
-
-impl StoredObject {
-    /// What is kept of `known`: nothing when it is of a kind that is not acted upon.
-    fn of(known: &Known) -> Option<Self> {
-        let spec = match &known.object {
-            Object::Policy(policy) => Spec::Policy(policy.clone()),
-            Object::IpPool(pool) => Spec::IpPool(pool.clone()),
-            Object::CidrPool(pool) => Spec::CidrPool(pool.clone()),
-            Object::Unhandled { .. } => return None,
-        };
-        Some(Self {
-            at: known.at.clone(),
-            origin: known.origin.clone(),
-            generation: known.generation,
-            spec,
-        })
-    }
 }
 
 fn known_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use ipam::Root;
 use ipam::durable::FileError;
 
-use super::{Files, Problem, SourceError};
+use super::{Files, Problem, SourceError, StoredObjects};
 
 mod place;
 
@@ -91,6 +91,18 @@ pub fn replace(root: &Root, files: &Files) -> Result<Replaced, ReplaceError> {
     place.exchange()?;
     place.put_away()?;
     Ok(Replaced::Changed)
+}
+
+/// Puts the set that was replaced last in force again, and the present one away in its place, when
+/// it says the same as `before`; `false`, and nothing changed, when it does not.
+pub fn put_back(root: &Root, before: &StoredObjects) -> Result<bool, ReplaceError> {
+    let place = Place::lock(root)?;
+    let previous = place.read_previous()?;
+    if !previous.problems.is_empty() || StoredObjects::of(&previous) != *before {
+        return Ok(false);
+    }
+    place.swap_with_previous()?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::plan::{Blocked, Lane, Plan};
 use crate::service::protocol::{Activity, DaemonStatus};
 use crate::situation::Situation;
 use crate::snapshot::Snapshot;
+use crate::trial::{self, Tried};
 
 mod pools;
 
@@ -25,6 +26,8 @@ pub struct Status {
     pub daemon: Option<Daemon>,
     /// Who has paused repairs; absent where nobody has.
     pub pause: Option<Pause>,
+    /// Objects on trial, or that nobody confirmed; absent where there are none.
+    pub trial: Option<Tried>,
     /// The PFs that some policy shapes, or shaped.
     pub pfs: Vec<PfStatus>,
     /// The policies.
@@ -118,6 +121,7 @@ impl Status {
                 passes: daemon.passes,
             }),
             pause,
+            trial: situation.trial.clone(),
             pfs: pfs.into_iter().map(|pf| pf_status(pf, situation, plan)).collect(),
             policies: policies
                 .map(|(name, outcome)| policy_status(name, outcome, &situation.snapshot, plan))
@@ -134,6 +138,7 @@ impl Status {
         pfs.chain(policies)
             .chain(pools)
             .all(|state| matches!(state, State::InForce | State::NotHere))
+            && !self.trial.as_ref().is_some_and(|trial| trial.state == trial::State::Refused)
     }
 }
 
@@ -268,7 +273,11 @@ impl View for Status {
         if let Some(paused) = &self.pause {
             pause.row([Cell::new(paused).tone(Tone::Warning)]);
         }
-        vec![node, pause, pfs, policies, pools]
+        let mut trial = Table::new(["TRIAL"]);
+        if let Some(tried) = &self.trial {
+            trial.row([Cell::new(tried).tone(Tone::Warning)]);
+        }
+        vec![node, pause, trial, pfs, policies, pools]
     }
 
     fn nothing(&self) -> &'static str {

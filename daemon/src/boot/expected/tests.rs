@@ -28,7 +28,7 @@ spec: {{nodeSelector: {{}}, resourceName: {name}, numVfs: 2, nicSelector: {selec
     let loaded = Loaded { settings, node, warnings: Vec::new(), broken: None };
     let objects = Objects::of_files(&files);
     assert!(objects.problems.is_empty(), "{:?}", objects.problems);
-    Written { loaded, objects }
+    Written { loaded, objects, trial: None }
 }
 
 /// What the last report says of PFs: address, name, policy.

@@ -13,7 +13,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::ReplaceError;
 use crate::source::directory::is_object_file;
-use crate::source::{Directory, SourceFile};
+use crate::source::{Directory, Inputs as _, Objects, SourceFile};
 
 /// What a directory of objects may be read by, when there was none before.
 const MODE: u32 = 0o755;
@@ -53,7 +53,7 @@ impl Place {
         let previous = etc.join("objects.previous");
         let place = Self { etc, objects, next, previous, _lock: lock };
         if place.next.exists() {
-            place.move_along()?;
+            place.move_along(&place.next)?;
             remove_directory(&place.next)?;
         }
         Ok(place)
@@ -110,27 +110,41 @@ impl Place {
         if !self.next.exists() {
             return Ok(());
         }
-        self.move_along()?;
+        self.move_along(&self.next)?;
         remove_directory(&self.previous)?;
         fs::rename(&self.next, &self.previous)
             .map_err(FileError::at("rename to", &self.previous))?;
         sync(&self.etc)
     }
 
+    /// What the set that was says.
+    pub(super) fn read_previous(&self) -> Result<Objects, ReplaceError> {
+        Ok(Directory::at(&self.previous).read()?)
+    }
+
+    /// Puts the set that was in force, in one instant, and the set in force in its place.
+    pub(super) fn swap_with_previous(&self) -> Result<(), ReplaceError> {
+        renameat_with(CWD, &self.previous, CWD, &self.objects, RenameFlags::EXCHANGE).map_err(
+            |errno| ReplaceError::NoExchange { path: self.objects.clone(), source: errno.into() },
+        )?;
+        sync(&self.etc)?;
+        self.move_along(&self.previous)
+    }
+
     /// Moves what in the old set is no object file over to the set in force. What is built here
     /// holds object files only, so whatever else lies there came from the admin.
-    fn move_along(&self) -> Result<(), ReplaceError> {
-        let listed = FileError::at("list", &self.next);
+    fn move_along(&self, old: &Path) -> Result<(), ReplaceError> {
+        let listed = FileError::at("list", old);
         let mut others = Vec::new();
-        for entry in fs::read_dir(&self.next).map_err(listed)? {
-            let name = entry.map_err(FileError::at("list", &self.next))?.file_name();
-            let is_file = self.next.join(&name).symlink_metadata().is_ok_and(|file| !file.is_dir());
+        for entry in fs::read_dir(old).map_err(listed)? {
+            let name = entry.map_err(FileError::at("list", old))?.file_name();
+            let is_file = old.join(&name).symlink_metadata().is_ok_and(|file| !file.is_dir());
             if !(is_file && is_object_file(Path::new(&name))) {
                 others.push(name);
             }
         }
         for name in &others {
-            let (from, to) = (self.next.join(name), self.objects.join(name));
+            let (from, to) = (old.join(name), self.objects.join(name));
             match renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE) {
                 Ok(()) | Err(rustix::io::Errno::EXIST) => {}
                 Err(errno) => return Err(FileError::at("rename to", &to)(errno.into()).into()),

@@ -28,6 +28,7 @@ mod policy;
 mod pools;
 mod power;
 mod service;
+mod trial;
 mod unplug;
 mod users;
 
@@ -41,6 +42,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     pause::TESTS,
     service::TESTS,
     metrics::TESTS,
+    trial::TESTS,
     pools::TESTS,
     crash::TESTS,
     power::TESTS,
