@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::chain::Chain;
+use crate::dump::{Replayed, replay};
 use crate::host::Host;
 use crate::printable::Printable;
 use crate::reconcile;
@@ -27,6 +28,7 @@ pub mod confirm;
 pub mod daemon;
 pub mod discover;
 pub mod doctor;
+pub mod dump;
 pub mod explain;
 pub mod ipam;
 pub mod metrics;
@@ -69,6 +71,9 @@ pub struct Global {
     /// The directory that stands for /: another railhead's files, or a captured machine
     #[arg(long, global = true, value_name = "DIRECTORY", default_value = "/")]
     pub root: PathBuf,
+    /// The machine that a dump is of, in the place of this one
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "root")]
+    pub replay: Option<PathBuf>,
 }
 
 /// What to do.
@@ -94,6 +99,8 @@ pub enum Verb {
     Metrics(metrics::Args),
     /// Look for what keeps railhead from its work, and say how to mend it
     Doctor(doctor::Args),
+    /// Write all that decisions here are made from into one file
+    Dump(dump::Args),
     /// Bring back at boot what was in force, before anything needs it
     Boot(boot::Args),
     /// Leave the NICs alone until `resume`, or for some time
@@ -141,16 +148,23 @@ impl From<Exit> for ExitCode {
 
 /// Runs the verb that the command line names. Wrong usage ends the process with status 2.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let mut context =
-        Context { host: Host::at(&cli.global.root), out: Output::stdout(cli.global.output) };
-    match run(&cli.verb, &mut context) {
+    match work(&Cli::parse()) {
         Ok(exit) => exit.into(),
         Err(error) => {
             complain(&Chain(error.as_ref()));
             Exit::Failed.into()
         }
     }
+}
+
+fn work(cli: &Cli) -> Outcome {
+    let out = Output::stdout(cli.global.output);
+    let Some(dump) = &cli.global.replay else {
+        return run(&cli.verb, &mut Context { host: Host::at(&cli.global.root), out });
+    };
+    // Its files are there as long as the verb needs them.
+    let Replayed { host, place: _place } = replay(dump)?;
+    run(&cli.verb, &mut Context { host, out })
 }
 
 fn run(verb: &Verb, context: &mut Context) -> Outcome {
@@ -161,10 +175,14 @@ fn run(verb: &Verb, context: &mut Context) -> Outcome {
         Verb::Confirm(args) => confirm::run(args, context),
         Verb::Status(args) => status::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
+        Verb::Attachments(_) | Verb::Ipam(_) if context.host.recorded().is_some() => {
+            Err("a dump does not hold who has which VF and address; see `railhead status`".into())
+        }
         Verb::Attachments(args) => attachments::run(args, context),
         Verb::Ipam(args) => ipam::run(args, context),
         Verb::Metrics(args) => metrics::run(args, context),
         Verb::Doctor(args) => doctor::run(args, context),
+        Verb::Dump(args) => dump::run(args, context),
         Verb::Boot(args) => boot::run(args, context),
         Verb::Pause(args) => pause::pause(args, context),
         Verb::Resume(args) => pause::resume(args, context),

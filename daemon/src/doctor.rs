@@ -9,7 +9,9 @@
 //! Nothing is started and nothing written, and but for links, which a machine that is alive is asked
 //! for, all is read from files below the host's root: a captured machine can be examined as well.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::chain::Chain;
 use crate::host::Host;
@@ -27,7 +29,7 @@ mod services;
 use machine::Machine;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Level {
     /// As it should be.
@@ -39,26 +41,32 @@ pub enum Level {
 }
 
 /// What one look at one thing found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// How bad it is.
     pub level: Level,
     /// What was looked at; the same word at every run.
-    pub check: &'static str,
+    pub check: Cow<'static, str>,
     /// What is so.
     pub what: String,
     /// Why that matters; empty when all is well.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
     /// How to mend it; a command stands on a line of its own.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mend: Vec<String>,
 }
 
 impl Finding {
     fn ok(check: &'static str, what: impl Into<String>) -> Self {
-        Self { level: Level::Ok, check, what: what.into(), why: String::new(), mend: Vec::new() }
+        Self {
+            level: Level::Ok,
+            check: check.into(),
+            what: what.into(),
+            why: String::new(),
+            mend: Vec::new(),
+        }
     }
 
     fn warning(check: &'static str, what: impl Into<String>, why: &str) -> Self {

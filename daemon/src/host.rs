@@ -2,11 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cni::kernel::sysfs::Sysfs;
 use ipam::{Moment, Root, Store};
 
 use crate::journal::files::Journal;
+use crate::recorded::{Recorded, Told};
+use crate::report::Timestamp;
 
 /// The machine that is worked on.
 ///
@@ -17,6 +20,8 @@ pub struct Host {
     root: Root,
     sysfs: Sysfs,
     is_live: bool,
+    /// What is known of it besides its files, where it was dumped elsewhere.
+    recorded: Option<Arc<Recorded>>,
 }
 
 impl Host {
@@ -25,7 +30,23 @@ impl Host {
         let captured = root.join("sys");
         let is_live = root == Path::new("/") || !captured.is_dir();
         let sysfs = if is_live { Sysfs::system() } else { Sysfs::at(captured) };
-        Self { root: Root::at(root), sysfs, is_live }
+        Self { root: Root::at(root), sysfs, is_live, recorded: None }
+    }
+
+    /// The machine of a dump that is laid out under `root`.
+    pub fn replayed(root: &Path, recorded: Arc<Recorded>) -> Self {
+        let sysfs = Sysfs::at(root.join("sys"));
+        Self { root: Root::at(root), sysfs, is_live: false, recorded: Some(recorded) }
+    }
+
+    /// What was recorded of it; only of a dump.
+    pub fn recorded(&self) -> Option<&Arc<Recorded>> {
+        self.recorded.as_ref()
+    }
+
+    /// What its kernel told; only of a dump of a machine that was alive.
+    pub fn told(&self) -> Option<&Told> {
+        self.recorded.as_ref()?.told.as_ref()
     }
 
     /// Where railhead's files are.
@@ -46,7 +67,8 @@ impl Host {
     /// The plugins' store; `None` where there is none: opening would make it, and looking must
     /// not write.
     pub fn store(&self) -> Option<Store> {
-        Store::existing(&self.root)
+        // A database that a stranger wrote is not opened.
+        if self.recorded.is_some() { None } else { Store::existing(&self.root) }
     }
 
     /// Its journal.
@@ -54,9 +76,28 @@ impl Host {
         Journal::at(self.root.journal())
     }
 
-    /// The moment at which it is looked at.
+    /// The moment at which it is looked at; of a dump, that at which it was taken.
     pub fn now(&self) -> io::Result<Moment> {
-        Moment::now()
+        match self.told() {
+            Some(told) => Ok(Moment { boot: told.boot.clone(), time: told.time }),
+            None => Moment::now(),
+        }
+    }
+
+    /// The same by the wall clock.
+    pub fn wall(&self) -> Timestamp {
+        self.told().map_or_else(Timestamp::now, Told::wall)
+    }
+
+    /// Its name; empty when the kernel does not say.
+    pub fn name(&self) -> String {
+        match self.told() {
+            Some(told) => told.host_name.clone(),
+            None => {
+                let told = nix::sys::utsname::uname();
+                told.map(|told| told.nodename().to_string_lossy().into_owned()).unwrap_or_default()
+            }
+        }
     }
 
     /// The file whose lock makes one process the only one that changes NICs.

@@ -50,17 +50,21 @@ pub fn observe_with(host: &Host, guard: &Guard) -> Result<Snapshot, kernel::Erro
     let processes = processes(host)?;
     let stragglers = child::stragglers(&processes);
     let operator = Operator::read(host);
+    let told = host.told();
     let mut snapshot = Snapshot {
         vfio_pci: module::is_loaded(host.sysfs(), &DriverName::vfio_pci()),
         no_iommu: vfio::allows_no_iommu(host.sysfs()),
-        operator: operator::daemon(&processes),
+        operator: told.map_or_else(|| operator::daemon(&processes), |told| told.operator),
         unguarded: lost,
         ..Snapshot::default()
     };
     for (address, function) in host.sysfs().physical_functions()? {
         let pf = function.and_then(|function| match function.sriov.clone() {
             Some(sriov) if function.is_network() => {
-                let stuck = stuck(&function, &stragglers);
+                let stuck = match told {
+                    Some(told) => told.stuck.get(&address).cloned(),
+                    None => stuck(&function, &stragglers),
+                };
                 pf(host, &mut links, &mut users, function, sriov, stuck).map(Some)
             }
             _ => Ok(None),

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use conf::settings::Settings;
 use conf::{ParseError, Violations};
 use ipam::Root;
-use nix::sys::utsname::uname;
 use serde_json::{Map, Value};
 
 use crate::chain::Chain;
+use crate::host::Host;
 use crate::printable::Printable;
 use crate::source::{FileRefusal, documents, read_named};
 
@@ -82,15 +82,23 @@ pub enum SettingsError {
     },
 }
 
-/// Reads the settings under `root`; without a file, the defaults.
-pub fn load(root: &Root) -> Result<Loaded, SettingsError> {
-    read(root, &host_name())
+/// Reads the settings of `host`; without a file, the defaults.
+pub fn load(host: &Host) -> Result<Loaded, SettingsError> {
+    let loaded = read(host.root(), &host.name())?;
+    Ok(match host.told() {
+        Some(told) => {
+            let labels = loaded.settings.node_labels.clone();
+            let node = Node::on(&told.machine, loaded.node.name.clone(), labels);
+            Loaded { node, ..loaded }
+        }
+        None => loaded,
+    })
 }
 
 /// The same where something must be in force: settings that cannot be used leave those that were,
 /// which are `before`, else the last good ones on disk.
-pub fn load_or_last_good(root: &Root, before: Option<&Loaded>) -> Result<Loaded, SettingsError> {
-    read_or_last_good(root, &host_name(), before)
+pub fn load_or_last_good(host: &Host, before: Option<&Loaded>) -> Result<Loaded, SettingsError> {
+    read_or_last_good(host.root(), &host.name(), before)
 }
 
 fn read_or_last_good(
@@ -114,11 +122,6 @@ fn read_or_last_good(
         Ok(None) => Err(broken),
         Err(source) => Err(SettingsError::NothingGood { broken: Box::new(broken), source }),
     }
-}
-
-fn host_name() -> String {
-    let host = uname().map(|host| host.nodename().to_string_lossy().into_owned());
-    host.unwrap_or_default()
 }
 
 fn read(root: &Root, host: &str) -> Result<Loaded, SettingsError> {

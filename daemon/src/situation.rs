@@ -103,7 +103,7 @@ impl SituationError {
 impl Written {
     /// Reads the settings and the objects in force.
     pub fn read(host: &Host) -> Result<Self, SituationError> {
-        let loaded = settings::load(host.root())?;
+        let loaded = settings::load(host)?;
         let (objects, trial) = in_force(host)?;
         Ok(Self { loaded, objects, trial })
     }
@@ -113,7 +113,7 @@ impl Written {
     /// objects itself cannot be read, the last good ones are.
     pub fn read_or_last_good(host: &Host, before: Option<&Self>) -> Result<Self, SituationError> {
         let before = before.map(|written| &written.loaded);
-        let loaded = settings::load_or_last_good(host.root(), before)?;
+        let loaded = settings::load_or_last_good(host, before)?;
         let (objects, trial) = match in_force(host) {
             Err(SituationError::Source(error)) => {
                 let why = FileRefusal::Unreadable { error: error.source.to_string() };
@@ -129,7 +129,7 @@ impl Written {
 
     /// The settings in force, with `objects` in the place of those in force.
     pub fn with(host: &Host, objects: Objects) -> Result<Self, SituationError> {
-        let loaded = settings::load(host.root())?;
+        let loaded = settings::load(host)?;
         Ok(Self { loaded, objects: keeping(host, objects)?, trial: None })
     }
 }
@@ -186,7 +186,7 @@ impl Situation {
 
     /// What is surely not meant, but harms nobody: in the settings, in the objects, in what the
     /// SR-IOV Network Operator left on PFs whose VFs railhead did not make; PFs that cannot be
-    /// read; and a trial that waits or has just ended.
+    /// read; and a trial that has just ended.
     pub fn notices(&self) -> Vec<String> {
         let made =
             |pf: &Pf| self.ownership.get(&pf.address).is_some_and(|entry| entry.made_vfs_of(pf));

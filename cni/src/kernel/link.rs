@@ -8,6 +8,7 @@ pub(super) mod decode;
 use conf::{IfName, Mac, PciAddress};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use serde::{Deserialize, Serialize};
 
 use super::netlink::Route;
 use super::{Cause, Errno, Error};
@@ -16,7 +17,7 @@ pub use self::change::Moved;
 pub(super) use self::change::link_message;
 
 /// One network interface, as RTM_NEWLINK tells of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// Its number in its namespace.
     pub index: u32,
@@ -57,7 +58,7 @@ pub struct Link {
 }
 
 /// A link layer (ARPHRD_*).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Hardware {
     /// ARPHRD_ETHER.
     Ethernet,

@@ -13,6 +13,7 @@ use ipam::blocks::{self, BlockError};
 use ipam::{Lease, Moment, Root, Store, cooldown};
 
 use super::{Claim, ClaimError, Claims, Pool, Release, Renumbering, Unasked};
+use crate::recorded::Leases;
 
 mod leaving;
 
@@ -29,6 +30,8 @@ pub struct Directory {
     now: Moment,
     /// Whether decisions are carried out.
     writes: bool,
+    /// What the store said, of a host that is not here.
+    told: Option<Leases>,
 }
 
 impl Directory {
@@ -42,6 +45,7 @@ impl Directory {
             block_grace: Duration::from_secs(settings.block_grace_seconds.into()),
             now,
             writes: true,
+            told: None,
         }
     }
 
@@ -50,13 +54,25 @@ impl Directory {
         Self { writes: false, ..Self::new(root, node, settings, now) }
     }
 
+    /// The same of a host that is not here, whose store said that.
+    #[must_use]
+    pub fn told(self, leases: Option<&Leases>) -> Self {
+        Self { told: leases.cloned(), ..self }
+    }
+
     /// The leases of `pool`.
     fn leases(&self, pool: &PoolRef) -> Result<Vec<Lease>, ClaimError> {
-        let Some(store) = Store::existing(&self.root) else { return Ok(Vec::new()) };
-        let mut leases = store.read(|txn| match txn.loss()? {
-            None => Ok(txn.leases()?),
-            Some(loss) => Err(ClaimError::Lost(Box::new(loss))),
-        })?;
+        let mut leases = match (&self.told, Store::existing(&self.root)) {
+            (Some(Leases { loss: Some(loss), .. }), _) => {
+                return Err(ClaimError::Lost(Box::new(loss.clone())));
+            }
+            (Some(Leases { leases, .. }), _) => leases.clone(),
+            (None, None) => return Ok(Vec::new()),
+            (None, Some(store)) => store.read(|txn| match txn.loss()? {
+                None => Ok(txn.leases()?),
+                Some(loss) => Err(ClaimError::Lost(Box::new(loss))),
+            })?,
+        };
         leases.retain(|lease| lease.pool == *pool);
         Ok(leases)
     }

@@ -3,7 +3,6 @@
 use super::{Context, Exit, Outcome, complain};
 use crate::observe::observe;
 use crate::pause;
-use crate::report::Timestamp;
 use crate::view::discover::Discovery;
 
 /// Show the NICs that can make VFs, and their VFs
@@ -20,7 +19,7 @@ pub struct Args {}
 pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let snapshot = observe(&context.host)?;
     context.out.show(&Discovery::of(&snapshot))?;
-    if let Some(pause) = pause::load(context.host.root(), Timestamp::now())? {
+    if let Some(pause) = pause::load(context.host.root(), context.host.wall())? {
         complain(&pause);
     }
     for unreadable in snapshot.unreadable() {

@@ -10,6 +10,7 @@ use conf::block::NodeBlock;
 use super::{Context, Exit, Outcome, complain};
 use crate::chain::Chain;
 use crate::host::Host;
+use crate::recorded::Leases;
 use crate::verify::{self, verify};
 use crate::view::findings::Findings;
 use crate::view::ipam::{Addresses, Damaged, Facts};
@@ -100,7 +101,10 @@ pub(super) fn read(host: &Host) -> Result<Facts, Box<dyn std::error::Error>> {
     let (blocks, damaged) = read_blocks(host)?;
     let cooldown = cooldown::load(host.root())?;
     let mut facts = Facts { blocks, damaged, cooldown, ..Facts::default() };
-    if let Some(store) = host.store() {
+    if let Some(told) = host.told() {
+        let Leases { leases, cooling, loss } = told.leases.clone();
+        (facts.leases, facts.cooling, facts.loss) = (leases, cooling, loss);
+    } else if let Some(store) = host.store() {
         (facts.leases, facts.cooling, facts.loss) =
             store.read(|txn| Ok::<_, StoreError>((txn.leases()?, txn.cooling()?, txn.loss()?)))?;
     }

@@ -1,11 +1,8 @@
 //! `railhead status`: whether the host is as the objects want it.
 
-use ::ipam::{BootTime, Moment};
-
 use super::{Context, Exit, Outcome, complain, complain_of_sources, ipam};
 use crate::claims::{self, Directory};
 use crate::pause;
-use crate::report::Timestamp;
 use crate::service::client::Client;
 use crate::situation::{Situation, Written};
 use crate::view::ipam::Addresses;
@@ -27,19 +24,21 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let written = Written::read_or_last_good(&context.host, None)?;
     let situation = Situation::look(&context.host, &written)?;
     let plan = situation.plan();
+    let told = context.host.told();
     let daemon = match Client::connect(&context.host)? {
         Some(client) => Some(client.status()?),
-        None => None,
+        None => told.and_then(|told| told.daemon.clone()),
     };
     let node = &situation.loaded.node;
-    let root = context.host.root();
-    let claims = Directory::looking(root, &node.name, &situation.loaded.settings, Moment::now()?);
+    let (root, now) = (context.host.root(), context.host.now()?);
+    let claims = Directory::looking(root, &node.name, &situation.loaded.settings, now.clone())
+        .told(told.map(|told| &told.leases));
     let pools = Pools {
         standings: &claims::settle(&claims, &situation.objects, node)?,
-        addresses: &Addresses::of(ipam::read(&context.host)?, BootTime::now()?),
+        addresses: &Addresses::of(ipam::read(&context.host)?, now.time),
         objects: &situation.objects,
     };
-    let pause = pause::load(root, Timestamp::now())?;
+    let pause = pause::load(root, context.host.wall())?;
     let status = Status::of(&situation, &plan, &pools, daemon.as_ref(), pause);
     context.out.show(&status)?;
     complain_of_sources(&situation);

@@ -2,22 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use cni::kernel::Error;
 use cni::kernel::link::{Hardware, Link};
 use cni::kernel::netlink::Route;
-use cni::kernel::route::IpRoute;
 use cni::kernel::sysfs::Function;
 use conf::{IfName, Mac, PciAddress};
 
 use super::AdminMacs;
 use crate::host::Host;
+use crate::recorded::{DefaultRoute, GlobalAddress, Recorded, Ways};
 use crate::snapshot::Netdev;
 
-/// All netdevs of our network namespace, from one dump; of a captured tree, its files.
-pub(super) enum Links {
-    Live { route: Route, by_index: BTreeMap<u32, Link>, by_function: BTreeMap<PciAddress, u32> },
-    Captured,
+/// All netdevs of the machine's network namespace, from one dump; of a tree of files, its files.
+pub(super) struct Links {
+    from: From,
+    by_index: BTreeMap<u32, Link>,
+    by_function: BTreeMap<PciAddress, u32>,
+}
+
+/// Who is asked.
+enum From {
+    /// The kernel.
+    Kernel(Route),
+    /// What a kernel told once.
+    Told(Arc<Recorded>),
+    /// Files alone.
+    Files,
 }
 
 /// A PCI function's netdev.
@@ -32,11 +44,15 @@ pub(super) struct Found {
 
 impl Links {
     pub(super) fn read(host: &Host) -> Result<Self, Error> {
-        if !host.is_live() {
-            return Ok(Self::Captured);
-        }
-        let mut route = Route::open()?;
-        let links = route.links()?;
+        let (from, links) = match (host.told(), host.recorded()) {
+            (Some(told), Some(recorded)) => (From::Told(Arc::clone(recorded)), told.links.clone()),
+            _ if host.is_live() => {
+                let mut route = Route::open()?;
+                let links = route.links()?;
+                (From::Kernel(route), links)
+            }
+            _ => (From::Files, Vec::new()),
+        };
         let mut by_function = BTreeMap::new();
         for link in &links {
             if let Some(address) = link.pci() {
@@ -47,18 +63,17 @@ impl Links {
             }
         }
         let by_index = links.into_iter().map(|link| (link.index, link)).collect();
-        Ok(Self::Live { route, by_index, by_function })
+        Ok(Self { from, by_index, by_function })
     }
 
     /// The netdev of a function; `None` when it has none here.
     pub(super) fn of(&self, host: &Host, function: &Function) -> Result<Option<Found>, Error> {
-        match self {
-            Self::Live { by_index, by_function, .. } => Ok(by_function
-                .get(&function.address)
-                .and_then(|index| by_index.get(index))
-                .and_then(|link| found(link, by_index))),
-            Self::Captured => captured(host, function),
+        if let From::Files = self.from {
+            return captured(host, function);
         }
+        let link = self.by_function.get(&function.address);
+        let link = link.and_then(|index| self.by_index.get(index));
+        Ok(link.and_then(|link| found(link, &self.by_index)))
     }
 
     /// The netdevs that others reach this machine by, each with why; a captured tree tells none.
@@ -67,66 +82,96 @@ impl Links {
     /// has (a VRF, a routing daemon's own); where there is no default route at all, an address
     /// is all that there is.
     pub(super) fn ways_out(&mut self) -> Result<Vec<(IfName, String)>, Error> {
-        let Self::Live { route, by_index, .. } = self else { return Ok(Vec::new()) };
-        let routes = route.default_routes()?;
-        let main = routes.iter().filter(|route| route.is_main()).map(|route| route.index);
+        let routes = self.default_routes()?;
+        let main = routes.iter().filter(|route| route.table.is_none()).map(|route| route.index);
         let mut indices: BTreeMap<u32, String> =
             main.map(|index| (index, "it carries the default route".to_owned())).collect();
         if indices.is_empty() {
-            let why = |route: &IpRoute| match route.table {
+            let why = |route: &DefaultRoute| match route.table {
                 Some(table) => format!("it carries the default route of table {table}"),
                 None => "it carries the default route".to_owned(),
             };
             indices.extend(routes.iter().map(|route| (route.index, why(route))));
         }
         if indices.is_empty() {
-            let addresses = route.global_addresses()?.into_iter();
-            indices.extend(addresses.map(|address| {
-                let ip = address.network.ip();
-                (address.index, format!("there is no default route, and it has the address {ip}"))
+            indices.extend(self.addresses()?.into_iter().map(|GlobalAddress { index, ip }| {
+                (index, format!("there is no default route, and it has the address {ip}"))
             }));
         }
         let named = indices.into_iter();
-        Ok(named.filter_map(|(index, why)| Some((by_index.get(&index)?.if_name()?, why))).collect())
+        Ok(named
+            .filter_map(|(index, why)| Some((self.by_index.get(&index)?.if_name()?, why)))
+            .collect())
     }
 
     /// The netdevs that have this address, or by which the kernel sends there, each with why; a
     /// captured tree tells none.
     pub(super) fn ways_to(&mut self, address: IpAddr) -> Result<Vec<(IfName, String)>, Error> {
-        let Self::Live { route, by_index, .. } = self else { return Ok(Vec::new()) };
-        let all = route.all_addresses()?;
-        let own = all.iter().filter(|found| found.network.ip() == address).map(|own| own.index);
-        let mut ways: Vec<(u32, String)> = own
-            .map(|index| (index, format!("it has the address {address} of guard.addresses")))
-            .collect();
-        if ways.is_empty() {
-            let why = format!("the way to {address} of guard.addresses leads by it");
-            let routes = route.routes_to(address)?.into_iter();
-            ways = routes.map(|route| (route.index, why.clone())).collect();
-        }
-        let named = ways.into_iter();
-        Ok(named.filter_map(|(index, why)| Some((by_index.get(&index)?.if_name()?, why))).collect())
+        let Ways { own, routes } = match &mut self.from {
+            From::Kernel(route) => Ways::ask(route, address)?,
+            From::Told(recorded) => {
+                let told = recorded.told.as_ref();
+                told.and_then(|told| told.guarded.get(&address)).cloned().unwrap_or_default()
+            }
+            From::Files => Ways::default(),
+        };
+        let by_address = format!("it has the address {address} of guard.addresses");
+        let by_route = format!("the way to {address} of guard.addresses leads by it");
+        let own = own.into_iter().map(|index| (index, by_address.clone()));
+        let ways = own.chain(routes.into_iter().map(|index| (index, by_route.clone())));
+        Ok(ways
+            .filter_map(|(index, why)| Some((self.by_index.get(&index)?.if_name()?, why)))
+            .collect())
     }
 
     /// What the Open vSwitch port `upper` may send its frames out of: every other port. Nothing
     /// but the flows says which, and nothing in sysfs leads from one to the other, since the
     /// master of them all is the datapath.
     pub(super) fn switch_ports(&self, upper: &IfName) -> Vec<IfName> {
-        match self {
-            Self::Live { by_index, .. } => switch_ports(by_index, upper),
-            Self::Captured => Vec::new(),
-        }
+        switch_ports(&self.by_index, upper)
     }
 
     /// The MACs that a PF has assigned to its VFs; none where it has too many VFs to say.
     pub(super) fn admin_macs(&mut self, pf: u32) -> Result<AdminMacs, Error> {
-        let Self::Live { route, .. } = self else { return Ok(AdminMacs::new()) };
+        let route = match &mut self.from {
+            From::Kernel(route) => route,
+            From::Told(recorded) => {
+                let told = recorded.told.as_ref();
+                let macs = told.and_then(|told| told.admin_macs.get(&pf));
+                return Ok(macs.cloned().unwrap_or_default());
+            }
+            From::Files => return Ok(AdminMacs::new()),
+        };
         match route.vfs(pf) {
             Ok(vfs) => Ok(vfs.into_iter().map(|(index, vf)| (index, vf.mac)).collect()),
             Err(error) if matches!(error.cause, cni::kernel::Cause::VfInfoTooBig) => {
                 Ok(AdminMacs::new())
             }
             Err(error) => Err(error),
+        }
+    }
+
+    fn default_routes(&mut self) -> Result<Vec<DefaultRoute>, Error> {
+        match &mut self.from {
+            From::Kernel(route) => {
+                Ok(route.default_routes()?.iter().map(DefaultRoute::from).collect())
+            }
+            From::Told(recorded) => {
+                Ok(recorded.told.iter().flat_map(|told| told.default_routes.clone()).collect())
+            }
+            From::Files => Ok(Vec::new()),
+        }
+    }
+
+    fn addresses(&mut self) -> Result<Vec<GlobalAddress>, Error> {
+        match &mut self.from {
+            From::Kernel(route) => {
+                Ok(route.global_addresses()?.iter().map(GlobalAddress::from).collect())
+            }
+            From::Told(recorded) => {
+                Ok(recorded.told.iter().flat_map(|told| told.addresses.clone()).collect())
+            }
+            From::Files => Ok(Vec::new()),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn netdevs(host: &Host, links: &mut Links, guard: &Guard) -> Result<R
     let mut tops = links.ways_out()?;
     for address in &guard.addresses {
         let ways = links.ways_to(*address)?;
-        if ways.is_empty() && host.is_live() {
+        if ways.is_empty() && (host.is_live() || host.told().is_some()) {
             reached.lost.push(*address);
         }
         tops.extend(ways);

@@ -63,7 +63,7 @@ impl Operator {
         let initial_mtus = if shaped.is_empty() {
             BTreeMap::new()
         } else {
-            initial_mtus(&root.join("tmp/sno-initial-node-state.json"))
+            initial_mtus(host, &root.join("tmp/sno-initial-node-state.json"))
         };
         Self { shaped, initial_mtus }
     }
@@ -108,9 +108,16 @@ fn interface(path: &Path, address: PciAddress) -> Result<WantedInterface, String
     Ok(read)
 }
 
-fn initial_mtus(path: &Path) -> BTreeMap<PciAddress, u32> {
-    let is_roots = fs::symlink_metadata(path).is_ok_and(|file| file.is_file() && file.uid() == 0);
-    let bytes = durable::read_optional(path).ok().flatten().filter(|_| is_roots);
+/// Whether nobody but root wrote the file at `path`. Of a captured machine that is for whoever
+/// captured it to say.
+pub(crate) fn is_trusted(host: &Host, path: &Path) -> bool {
+    let is_roots = |file: fs::Metadata| file.is_file() && (file.uid() == 0 || !host.is_live());
+    fs::symlink_metadata(path).is_ok_and(is_roots)
+}
+
+fn initial_mtus(host: &Host, path: &Path) -> BTreeMap<PciAddress, u32> {
+    let is_trusted = is_trusted(host, path);
+    let bytes = durable::read_optional(path).ok().flatten().filter(|_| is_trusted);
     let state = bytes.and_then(|bytes| serde_json::from_slice::<NodeState>(&bytes).ok());
     let interfaces = state.into_iter().flat_map(|state| state.status.interfaces);
     interfaces

@@ -21,6 +21,8 @@ pub(super) struct Users {
     /// Processes by VFIO group; looked for only when a VF is bound for user space.
     processes: Option<BTreeMap<u32, User>>,
     is_live: bool,
+    /// What was told of a machine that is not here: that, and nothing else.
+    told: Option<BTreeMap<PciAddress, User>>,
 }
 
 /// The part of an attachment's record that matters here.
@@ -39,11 +41,15 @@ impl Users {
             attached: attached(host),
             processes: None,
             is_live: host.is_live(),
+            told: host.told().map(|told| told.users.clone()),
         }
     }
 
     /// Who uses `vf`; `master` is the netdev that it is a port of.
     pub(super) fn of(&mut self, vf: &Vf, master: Option<String>) -> Option<User> {
+        if let Some(told) = &self.told {
+            return told.get(&vf.address).cloned();
+        }
         if let Some(user) = self.attached.get(&vf.address) {
             return Some(user.clone());
         }

@@ -14,9 +14,15 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node with the labels that kubelet gives every node, and `labels`, which win.
+    /// A node with the labels that kubelet gives every node, and `labels`, which win; of this
+    /// program's architecture.
     pub fn new(name: NodeName, labels: BTreeMap<String, String>) -> Self {
-        let arch = match std::env::consts::ARCH {
+        Self::on(std::env::consts::ARCH, name, labels)
+    }
+
+    /// The same on a machine of that architecture, as `uname -m` names it.
+    pub fn on(machine: &str, name: NodeName, labels: BTreeMap<String, String>) -> Self {
+        let arch = match machine {
             "x86_64" => "amd64",
             "aarch64" => "arm64",
             other => other,

@@ -29,7 +29,7 @@ impl View for Examination {
             for (number, line) in finding.mend.iter().enumerate() {
                 told.push(format!("{} {line}", if number == 0 { "mend:" } else { "     " }));
             }
-            table.row_with([Cell::new(level).tone(tone), Cell::new(finding.check)], told);
+            table.row_with([Cell::new(level).tone(tone), Cell::new(&finding.check)], told);
         }
         vec![table]
     }

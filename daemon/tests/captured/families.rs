@@ -4,7 +4,7 @@ use crate::machine::mellanox::{CONNECTX_6_DX, CONNECTX_6_IB};
 use crate::machine::{Machine, policy};
 
 /// An 82576, a ConnectX-6 Dx and a ConnectX-6 on InfiniBand, and a policy for each.
-fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     let machine = Machine::new();
     machine.igb(1, "enp1s0", 2);
     machine.mellanox(&CONNECTX_6_DX, 0x3b, "ens1f0np0", 0);

@@ -129,6 +129,17 @@ impl Machine {
         self.ran(&output)
     }
 
+    /// Runs `railhead` on the dump in `file`.
+    pub(crate) fn replay(&self, file: &str, arguments: &[&str]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_railhead"))
+            .args(["--replay", file])
+            .args(arguments)
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        self.ran(&output)
+    }
+
     fn ran(&self, output: &Output) -> Ran {
         let root = self.root().to_str().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(root, "");

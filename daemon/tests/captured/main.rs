@@ -3,6 +3,7 @@
 
 mod discover;
 mod doctor;
+mod dump;
 mod exit_codes;
 mod explain;
 mod families;

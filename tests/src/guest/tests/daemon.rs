@@ -19,6 +19,7 @@ mod crash;
 mod discovery;
 mod doctor;
 mod drift;
+mod dump;
 mod faults;
 mod guard;
 mod metrics;
@@ -49,6 +50,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     faults::TESTS,
     boot::TESTS,
     doctor::TESTS,
+    dump::TESTS,
     unplug::TESTS,
 ];
 

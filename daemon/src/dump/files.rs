@@ -1,0 +1,182 @@
+//! The files of a machine that decisions depend on: what [`crate::observe`] reads below `/sys`, and
+//! railhead's own.
+//!
+//! By name, and nothing else: no device's memory, no program's secrets.
+
+use std::fs;
+use std::path::Path;
+
+use cni::kernel::Error;
+use conf::{IfName, PciAddress};
+use ipam::durable;
+
+use super::{Tree, objects};
+use crate::host::Host;
+use crate::observe::operator;
+
+/// Attributes of a PCI function (Documentation/ABI/testing/sysfs-bus-pci).
+const OF_FUNCTION: [&str; 12] = [
+    "vendor",
+    "device",
+    "class",
+    "numa_node",
+    "modalias",
+    "driver_override",
+    "sriov_totalvfs",
+    "sriov_numvfs",
+    "sriov_drivers_autoprobe",
+    "sriov_offset",
+    "sriov_stride",
+    "sriov_vf_device",
+];
+
+/// Attributes of a network interface (Documentation/ABI/testing/sysfs-class-net).
+const OF_NETDEV: [&str; 8] =
+    ["ifindex", "mtu", "flags", "address", "operstate", "type", "speed", "phys_port_name"];
+
+/// Files below the root, one by one.
+const FILES: [&str; 5] = [
+    "etc/railhead/railhead.yaml",
+    "var/lib/railhead/cooldown.json",
+    "var/lib/railhead/last-good.json",
+    "var/lib/railhead/pause.json",
+    "var/lib/railhead/trial.json",
+];
+
+/// What the SR-IOV Network Operator found first, below the root.
+const INITIAL: &str = "tmp/sno-initial-node-state.json";
+
+/// Directories whose `*.json` are taken.
+const DIRECTORIES: [&str; 4] = [
+    "run/railhead/journal",
+    "var/lib/railhead/blocks/ippool",
+    "var/lib/railhead/blocks/cidrpool",
+    "var/lib/railhead/objects",
+];
+
+/// What lies below the root of `host`.
+pub(super) fn tree(host: &Host) -> Result<Tree, Error> {
+    let mut tree = Tree::default();
+    let sys = host.sysfs().root();
+    for (pf, _) in host.sysfs().physical_functions()? {
+        function(&mut tree, sys, pf);
+        for (link, vf) in virtfns(&directory(sys, pf)) {
+            function(&mut tree, sys, vf);
+            tree.links.insert(format!("{}/{link}", at(pf)), format!("../{vf}"));
+            tree.links.insert(format!("{}/physfn", at(vf)), format!("../{pf}"));
+        }
+    }
+    lower_netdevs(&mut tree, sys);
+    for module in ["vfio_pci", "vfio"] {
+        if sys.join("module").join(module).exists() {
+            tree.directories.insert(format!("sys/module/{module}"));
+        }
+    }
+    let parameter = "module/vfio/parameters/enable_unsafe_noiommu_mode";
+    file(&mut tree, &sys.join(parameter), format!("sys/{parameter}"));
+    for path in FILES {
+        file(&mut tree, &host.root().join(path), path.to_owned());
+    }
+    for path in DIRECTORIES {
+        for name in names(&host.root().join(path)).filter(|name| name.ends_with(".json")) {
+            let path = format!("{path}/{name}");
+            file(&mut tree, &host.root().join(&path), path);
+        }
+    }
+    let operators = "etc/sriov-operator/pci";
+    for name in names(&host.root().join(operators)) {
+        if name.parse::<PciAddress>().is_ok() {
+            let path = format!("{operators}/{name}");
+            file(&mut tree, &host.root().join(&path), path);
+        }
+    }
+    // Anybody may write there.
+    let initial = host.root().join(INITIAL);
+    if operator::is_trusted(host, &initial) {
+        file(&mut tree, &initial, INITIAL.to_owned());
+    }
+    objects::add(&mut tree, host.root());
+    Ok(tree)
+}
+
+fn at(function: PciAddress) -> String {
+    format!("sys/bus/pci/devices/{function}")
+}
+
+fn directory(sys: &Path, function: PciAddress) -> std::path::PathBuf {
+    sys.join("bus/pci/devices").join(function.to_string())
+}
+
+/// A PCI function, its driver, its IOMMU group and its netdevs.
+fn function(tree: &mut Tree, sys: &Path, address: PciAddress) {
+    let (from, to) = (directory(sys, address), at(address));
+    for name in OF_FUNCTION {
+        file(tree, &from.join(name), format!("{to}/{name}"));
+    }
+    if let Some(driver) = linked(&from.join("driver")) {
+        tree.directories.insert(format!("sys/bus/pci/drivers/{driver}"));
+        tree.links.insert(format!("{to}/driver"), format!("../../drivers/{driver}"));
+    }
+    if let Some(group) = linked(&from.join("iommu_group")) {
+        tree.directories.insert(format!("sys/kernel/iommu_groups/{group}"));
+        let target = format!("../../../../kernel/iommu_groups/{group}");
+        tree.links.insert(format!("{to}/iommu_group"), target);
+    }
+    for class in ["net", "infiniband"] {
+        if from.join(class).is_dir() {
+            tree.directories.insert(format!("{to}/{class}"));
+        }
+        for name in names(&from.join(class)) {
+            tree.directories.insert(format!("{to}/{class}/{name}"));
+            if class == "net" {
+                netdev(tree, sys, &name);
+            }
+        }
+    }
+}
+
+fn netdev(tree: &mut Tree, sys: &Path, name: &str) {
+    for attribute in OF_NETDEV {
+        let path = format!("class/net/{name}/{attribute}");
+        file(tree, &sys.join(&path), format!("sys/{path}"));
+    }
+}
+
+/// What bonds, bridges and VLANs stand on, all the way down to PFs.
+fn lower_netdevs(tree: &mut Tree, sys: &Path) {
+    let class = sys.join("class/net");
+    for upper in names(&class).filter(|name| name.parse::<IfName>().is_ok()) {
+        for lower in names(&class.join(&upper)) {
+            if let Some(name) = lower.strip_prefix("lower_") {
+                tree.links.insert(format!("sys/class/net/{upper}/{lower}"), format!("../{name}"));
+            }
+        }
+    }
+}
+
+fn virtfns(pf: &Path) -> Vec<(String, PciAddress)> {
+    let links = names(pf).filter(|name| name.starts_with("virtfn"));
+    let led = links.filter_map(|name| {
+        let vf = linked(&pf.join(&name))?.parse().ok()?;
+        Some((name, vf))
+    });
+    led.collect()
+}
+
+/// The last name of what a link leads to.
+fn linked(link: &Path) -> Option<String> {
+    Some(fs::read_link(link).ok()?.file_name()?.to_str()?.to_owned())
+}
+
+/// The names in a directory; what cannot be read counts as not there, as for whoever looks.
+fn names(directory: &Path) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
+}
+
+/// A file, where there is one that can be read.
+fn file(tree: &mut Tree, from: &Path, to: String) {
+    if let Ok(Some(bytes)) = durable::read_optional(from) {
+        tree.files.insert(to, String::from_utf8_lossy(&bytes).into_owned());
+    }
+}
