@@ -11,7 +11,6 @@ use crate::apply::{Deadlines, Event, Stop};
 use crate::host::Host;
 use crate::pause;
 use crate::reconcile::{self, reconcile};
-use crate::report::Timestamp;
 use crate::service::client::Client;
 use crate::service::lock::{HostLock, HostLockError};
 use crate::situation::Written;
@@ -96,6 +95,9 @@ pub(super) fn refuse_captured(host: &Host) -> Result<(), String> {
     if host.is_live() {
         return Ok(());
     }
+    if host.recorded().is_some() {
+        return Err("a dump is looked at, and planned for: nothing is changed by that".to_owned());
+    }
     Err(format!(
         "{} is a captured machine: there is no kernel behind it that could be changed; see \
          `railhead plan`",
@@ -105,7 +107,7 @@ pub(super) fn refuse_captured(host: &Host) -> Result<(), String> {
 
 /// Refuses while somebody works on the NICs, before anything is replaced.
 fn refuse_paused(host: &Host) -> Result<(), Box<dyn std::error::Error>> {
-    match pause::load(host.root(), Timestamp::now())? {
+    match pause::load(host.root(), host.wall())? {
         None => Ok(()),
         Some(pause) => Err(format!(
             "{pause}; nothing is applied meanwhile: run `railhead resume` when the work is done"
