@@ -14,7 +14,7 @@ use crate::reconcile::{self, reconcile};
 use crate::service::client::Client;
 use crate::service::lock::{HostLock, HostLockError};
 use crate::situation::Written;
-use crate::source::{self, Files, Replaced};
+use crate::source::{self, Files, ReplaceError, Replaced};
 use crate::trial;
 
 mod on_trial;
@@ -66,7 +66,7 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
 /// Applies for good.
 fn run_at_once(file: Option<&Path>, context: &mut Context) -> Outcome {
     if let Some(path) = file {
-        replace(&context.host, path)?;
+        replace(&context.host, path, &Files::named(path)?)?;
         trial::forget(context.host.root())?;
     }
     let outcome = pass(&context.host)?;
@@ -124,9 +124,9 @@ pub(super) fn refuse_on_trial(host: &Host) -> Result<(), Box<dyn std::error::Err
     }
 }
 
-fn replace(host: &Host, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let files = Files::named(path)?;
-    match source::replace(host.root(), &files)? {
+/// Puts `files`, read from `path`, in the place of all objects in force.
+fn replace(host: &Host, path: &Path, files: &Files) -> Result<(), ReplaceError> {
+    match source::replace(host.root(), files)? {
         Replaced::Changed => complain(&format_args!(
             "{} holds the objects of {} now",
             host.root().objects().display(),

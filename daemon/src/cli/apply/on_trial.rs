@@ -26,8 +26,8 @@ use crate::host::Host;
 use crate::reconcile;
 use crate::report::Timestamp;
 use crate::situation::Written;
-use crate::source::{self, Directory, Files, Objects, StoredObjects};
-use crate::trial::{self, Confirmed};
+use crate::source::{self, Directory, Files, ReplaceError, StoredObjects};
+use crate::trial::{self, Confirmed, TrialError};
 
 /// Names of files, some at once.
 const BUFFER: usize = 4096;
@@ -49,19 +49,27 @@ pub(super) fn run(time: Duration, file: Option<&Path>, context: &mut Context) ->
     let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let mut waiting = Waiting::listen(&runtime, &host)?;
     let before = source::load_last_good(host.root())?;
-    let tried = StoredObjects::of(&named(&host, file)?.keeping(&before));
+    // Read once: standard input gives it once.
+    let files = match file {
+        Some(path) => Files::named(path)?,
+        None => Directory::at(host.root().objects()).files()?,
+    };
+    let tried = StoredObjects::of(&files.objects().keeping(&before));
     let before = StoredObjects::of(&before);
-    if tried == before {
-        complain(&"nothing is on trial: these objects are in force already");
-        return super::run_at_once(file, context);
-    }
     // On disk before anything else is: whoever comes after a crash goes back.
-    trial::begin(&host, who(), time.saturating_add(Limits::WORK), before)?;
+    let is_news = tried != before;
+    if is_news {
+        trial::begin(&host, who(), time.saturating_add(Limits::WORK), before)?;
+    }
     if let Some(path) = file
-        && let Err(error) = replace(&host, path)
+        && let Err(error) = replace(&host, path, &files)
     {
-        trial::forget(host.root())?;
-        return Err(error);
+        not_replaced(&host, &error)?;
+        return Err(error.into());
+    }
+    if !is_news {
+        complain(&"nothing is on trial: these objects are in force already");
+        return super::run_at_once(None, context);
     }
     let outcome = match pass(&host) {
         Ok(outcome) => outcome,
@@ -74,7 +82,9 @@ pub(super) fn run(time: Duration, file: Option<&Path>, context: &mut Context) ->
     let shown = show_pass(&outcome, context);
     // From now on, so that all of it is left to look.
     let decision = match trial::end_in(&host, time) {
-        Ok(_) => runtime.block_on(waiting.until_decided(&host, &tried, time)),
+        Ok(Some(_)) => runtime.block_on(waiting.until_decided(&host, &tried, time)),
+        // Somebody was faster.
+        Ok(None) => standing(&host, &tried).unwrap_or(Decision::Keep),
         Err(error) => {
             complain(&Chain(&error));
             Decision::Undo("the time cannot be noted")
@@ -89,13 +99,17 @@ pub(super) fn run(time: Duration, file: Option<&Path>, context: &mut Context) ->
     }
 }
 
-/// The objects that are to be tried.
-fn named(host: &Host, file: Option<&Path>) -> Result<Objects, source::SourceError> {
-    let files = match file {
-        Some(path) => Files::named(path)?,
-        None => Directory::at(host.root().objects()).files()?,
-    };
-    Ok(files.objects())
+/// Ends a trial whose objects may not have come to lie in their place.
+fn not_replaced(host: &Host, error: &ReplaceError) -> Result<(), TrialError> {
+    if !matches!(error, ReplaceError::File(_)) {
+        // Nothing was exchanged.
+        return trial::forget(host.root());
+    }
+    trial::end_in(host, Duration::ZERO)?;
+    if let Some(refused) = trial::settle(host)? {
+        complain(&refused);
+    }
+    Ok(())
 }
 
 /// All that may decide, listened to from before the first change on.

@@ -69,8 +69,9 @@ fn what_nobody_confirms_is_undone() {
     let pod = Pod::new("pod");
     run(&format!("ip link set {netdev} netns pod")).ok();
 
-    put_set();
-    let told = railhead("apply -f /root/set --confirm 1s").failed_with(1);
+    let set = [policy("net", "enp1s0", 1, ""), policy("new", "enp2s0", 1, "")].join("---\n");
+    let told = Program::new("railhead apply -f - --confirm 1s").input(set).run().failed_with(1);
+    assert!(told.stderr.contains("enp2s0: create 1 VF"), "{told}");
     assert!(told.stderr.contains("not confirmed in time"), "{told}");
     assert!(told.stderr.contains("undone: the objects before are in force"), "{told}");
     assert_undone();
