@@ -19,9 +19,9 @@ use std::sync::Arc;
 use ipam::durable::{self, FileError};
 use serde::{Deserialize, Serialize};
 
-use crate::doctor::examine;
+use crate::doctor::{Finding, examine};
 use crate::host::Host;
-use crate::recorded::Recorded;
+use crate::recorded::{Recorded, Told};
 
 mod files;
 mod objects;
@@ -43,9 +43,10 @@ pub struct Dump {
     pub railhead: String,
     /// `uname -r` of where it was taken.
     pub kernel: String,
-    /// What the machine's files do not tell.
-    #[serde(flatten)]
-    pub recorded: Recorded,
+    /// What the kernel and its processes told; null where only files are left of the machine.
+    pub told: Option<Told>,
+    /// What doctor found.
+    pub findings: Vec<Finding>,
     /// What lies below the root.
     pub tree: Tree,
 }
@@ -121,7 +122,7 @@ pub struct Replayed {
 impl Dump {
     /// Takes a dump of `host`: looks, and changes nothing.
     pub fn take(host: &Host) -> Result<Self, DumpError> {
-        let recorded = match host.recorded() {
+        let Recorded { told, findings } = match host.recorded() {
             Some(recorded) => Recorded::clone(recorded),
             None => {
                 let told = if host.is_live() { Some(take::told(host)?) } else { None };
@@ -132,7 +133,8 @@ impl Dump {
             railhead_dump: VERSION,
             railhead: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: take::kernel(),
-            recorded,
+            told,
+            findings,
             tree: files::tree(host)?,
         })
     }
@@ -165,7 +167,8 @@ pub fn replay(path: &Path) -> Result<Replayed, ReplayError> {
         .map_err(FileError::at("make a directory in", &std::env::temp_dir()))?;
     unpack::unpack(&dump.tree, place.path())
         .map_err(|source| ReplayError::Unpack { path: path.to_owned(), source })?;
-    let host = Host::replayed(place.path(), Arc::new(dump.recorded));
+    let recorded = Recorded { told: dump.told, findings: dump.findings };
+    let host = Host::replayed(place.path(), Arc::new(recorded));
     Ok(Replayed { host, place })
 }
 

@@ -20,8 +20,7 @@ use crate::service::protocol::DaemonStatus;
 use crate::snapshot::{OperatorDaemon, Stuck, User};
 
 /// What is known of a machine that is not here, besides its files.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub struct Recorded {
     /// What the kernel and its processes told; absent where only files are left of the machine.
     pub told: Option<Told>,
