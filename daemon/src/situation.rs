@@ -95,6 +95,7 @@ impl SituationError {
             Self::NothingGood(_) => "NothingGood",
             Self::Journal(_) => "JournalFailed",
             Self::Observe(error) => error.reason(),
+            Self::Trial(_) => "TrialFailed",
             Self::File(_) => "FileFailed",
         }
     }

@@ -47,7 +47,7 @@ pub(super) async fn run(host: Arc<Host>) -> Result<(), ServiceError> {
     let (pulse, mut asked) = health::channel();
     let metrics = http::listen(&host).map_err(ServiceError::setup("listen for scrapes"))?;
     let site = Arc::new(http::Site::new(Arc::clone(&host), Arc::clone(&published), pulse));
-    let listen = settings::load(host.root()).ok().and_then(|loaded| loaded.settings.metrics.listen);
+    let listen = settings::load(&host).ok().and_then(|loaded| loaded.settings.metrics.listen);
     let (listen, known_listen) = watch::channel(listen);
     tokio::spawn(http::serve_socket(Arc::clone(&site), metrics));
     tokio::spawn(http::serve_loopback(site, known_listen));

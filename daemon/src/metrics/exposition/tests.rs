@@ -4,10 +4,11 @@ use cni::kernel::vf::VfStats;
 use conf::VfIndex;
 use conf::node_state::Condition;
 use conf::policy::DeviceType;
-use ipam::{PodRef, Root};
+use ipam::PodRef;
 
 use super::*;
 use crate::apply::{Done, Failure, LaneOutcome};
+use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::metrics::held::PoolUse;
 use crate::metrics::tests::syntax;
@@ -30,12 +31,13 @@ fn address(text: &str) -> PciAddress {
 fn pass(found: Snapshot) -> Pass {
     let empty = tempfile::tempdir().unwrap();
     let situation = Situation {
-        loaded: settings::load(&Root::at(empty.path())).unwrap(),
+        loaded: settings::load(&Host::at(empty.path())).unwrap(),
         objects: Objects::default(),
         ownership: Default::default(),
         damaged: Vec::new(),
         snapshot: found,
         wish: wish([(A, desired(2, [group("blue", "0-1", DeviceType::NetDevice, None)]))]),
+        trial: None,
     };
     Pass {
         planned: Default::default(),

@@ -179,14 +179,14 @@ fn nobody_need_survive() {
 }
 
 fn no_boot_brings_it_back() {
-    match hand::note::<()>() {
+    match hand::note::<String>() {
         None => {
             in_force();
             run("sync").ok();
             let _waits = tried_for(600);
-            hand::cut(&());
+            hand::cut(&"tried");
         }
-        Some(()) => {
+        Some(_) => {
             let told = railhead("boot").ok();
             assert!(told.stderr.contains("were not confirmed"), "{told}");
             assert_undone();
