@@ -100,6 +100,9 @@ pub enum Request {
         after: u64,
         /// What the test is told after the boot.
         note: Value,
+        /// What that boot's kernel is told besides, for the rest of the test.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        arguments: Vec<String>,
     },
     /// Plug a card into an empty slot.
     Plug {

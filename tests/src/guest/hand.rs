@@ -68,10 +68,24 @@ pub fn cut<T: Serialize>(note: &T) -> ! {
 /// ends before.
 #[track_caller]
 pub fn cut_after(delay: Duration, note: &impl Serialize) {
+    ask_for_cut(delay, note, &[]);
+}
+
+/// Has the machine switched off and on again at once, with these arguments for its kernel besides. They hold for the rest
+/// of the test, which begins again with this note; the next test gets a machine without them.
+#[track_caller]
+pub fn restart_with(arguments: &[&str], note: &impl Serialize) -> ! {
+    ask_for_cut(Duration::ZERO, note, arguments);
+    wait_for_cut()
+}
+
+#[track_caller]
+fn ask_for_cut(delay: Duration, note: &impl Serialize, arguments: &[&str]) {
     let note = serde_json::to_value(note).expect("a note is JSON");
-    log(format!("# the power is cut in {delay:?}; note: {note}"));
+    log(format!("# the power is cut in {delay:?}; note: {note}; kernel arguments: {arguments:?}"));
     let after = u64::try_from(delay.as_millis()).expect("a delay that a test can wait for");
-    tell(&Event::Ask { request: Request::Cut { after, note } });
+    let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    tell(&Event::Ask { request: Request::Cut { after, note, arguments } });
 }
 
 /// Does nothing until the power goes.

@@ -72,12 +72,12 @@ pub(super) enum Word {
 }
 
 impl Machine {
-    /// Boots. The machine has to come to an end within `limit`.
-    pub(super) fn boot(rig: &Rig, limit: Duration) -> Result<Self> {
+    /// Boots, with these arguments for the kernel besides. The machine has to come to an end within `limit`.
+    pub(super) fn boot(rig: &Rig, limit: Duration, arguments: &[String]) -> Result<Self> {
         let complaints = rig.complaints();
         let file =
             File::create(&complaints).with_context(|| format!("make {}", complaints.display()))?;
-        let mut command = qemu(rig)?;
+        let mut command = qemu(rig, arguments)?;
         command.args(["-display", "none", "-monitor", "none"]);
         let console = format!("file,id=console,append=on,path={}", rig.console().display());
         command.args(["-chardev", &console, "-serial", "chardev:console", "-serial", "stdio"]);
@@ -203,7 +203,7 @@ fn word(line: String) -> Word {
 
 /// Gives the terminal to a machine, until it powers off.
 pub(super) fn interact(rig: &Rig) -> Result<()> {
-    let mut command = qemu(rig)?;
+    let mut command = qemu(rig, &[])?;
     command.args(["-display", "none", "-serial", "mon:stdio", "-serial", "file:/dev/null"]);
     // QEMU warns on standard error of what is meant to be so; what it says counts only when it fails.
     let child = command.stderr(Stdio::piped()).spawn().context("start QEMU")?;
@@ -212,8 +212,8 @@ pub(super) fn interact(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-/// QEMU with everything but its serial ports.
-fn qemu(rig: &Rig) -> Result<Command> {
+/// QEMU with everything but its serial ports; the kernel gets these arguments after the usual ones.
+fn qemu(rig: &Rig, arguments: &[String]) -> Result<Command> {
     let kernel = Kernel::find()?;
     // QEMU dies with us, whatever ends us.
     let mut command = Command::new("setpriv");
@@ -233,7 +233,7 @@ fn qemu(rig: &Rig) -> Result<Command> {
     }
     command.args(["-drive", &disk::drive(&rig.disk())]);
     command.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(rig.initramfs());
-    command.args(["-append", &kernel_arguments()]);
+    command.args(["-append", &format!("{} {}", kernel_arguments(), arguments.join(" "))]);
     Ok(command)
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Session {
     finished: bool,
     /// Whether the machine is off and that was told.
     over: bool,
+    /// Whether the kernel was given arguments for the current test alone.
+    is_odd: bool,
 }
 
 /// A power cut that a test has asked for.
@@ -46,6 +48,8 @@ pub(super) struct Session {
 struct Cut {
     due: Instant,
     note: Value,
+    /// What the next boot's kernel is told besides.
+    arguments: Vec<String>,
 }
 
 /// The test that runs at the moment, with what is known of it.
@@ -83,7 +87,7 @@ impl Session {
     pub(super) fn boot(programs: &Programs, orders: Orders) -> Result<Self> {
         let rig = Rig::new(programs)?;
         rig.order(&orders)?;
-        let machine = Machine::boot(&rig, BOOT)?;
+        let machine = Machine::boot(&rig, BOOT, &[])?;
         let waiting = if let Orders::Tests { names, .. } = orders { names } else { Vec::new() };
         Ok(Self {
             rig,
@@ -94,6 +98,7 @@ impl Session {
             last_words: None,
             finished: false,
             over: false,
+            is_odd: false,
         })
     }
 
@@ -144,10 +149,13 @@ impl Session {
             Event::Passed if self.cut.is_some() => {
                 self.fail("it passed before the power was cut".to_owned())?
             }
-            Event::Passed => self.current.take().map(|test| Happening::Passed {
-                name: test.name,
-                seconds: test.started.elapsed().as_secs_f64(),
-            }),
+            Event::Passed => {
+                self.over |= self.is_odd;
+                self.current.take().map(|test| Happening::Passed {
+                    name: test.name,
+                    seconds: test.started.elapsed().as_secs_f64(),
+                })
+            }
             Event::Failed { message } => self.fail(message)?,
             Event::Ask { request } => {
                 self.oblige(request)?;
@@ -178,8 +186,9 @@ impl Session {
     /// Does what a test has asked for.
     fn oblige(&mut self, request: Request) -> Result<()> {
         let done = match request {
-            Request::Cut { after, note } => {
-                self.cut = Some(Cut { due: Instant::now() + Duration::from_millis(after), note });
+            Request::Cut { after, note, arguments } => {
+                let due = Instant::now() + Duration::from_millis(after);
+                self.cut = Some(Cut { due, note, arguments });
                 return Ok(());
             }
             Request::Plug { slot } => self.machine.plug(slot),
@@ -211,7 +220,8 @@ impl Session {
         let boot = current.cuts;
         self.note(&format!("# the power is cut; boot {boot} on the same disk"));
         self.rig.order(&Orders::Tests { names, note: Some(cut.note) })?;
-        self.machine = Machine::boot(&self.rig, BOOT)?;
+        self.machine = Machine::boot(&self.rig, BOOT, &cut.arguments)?;
+        self.is_odd |= !cut.arguments.is_empty();
         Ok(None)
     }
 
@@ -253,6 +263,7 @@ impl Session {
     fn fail(&mut self, message: String) -> Result<Option<Happening>> {
         // It will not wait for that any more.
         self.cut = None;
+        self.over |= self.is_odd;
         let Some(Current { name, transcript, exhibits, .. }) = self.current.take() else {
             return Ok(None);
         };
