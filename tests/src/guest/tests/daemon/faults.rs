@@ -35,22 +35,24 @@ fn tampering(path: &str, how: &str) -> Trace {
     Trace::new("tampering").at(path).only("write").inject(&format!("write:{how}"))
 }
 
-/// Each error number is in the outcome, with what it means here, and the other PF gets what it should.
+/// Each error number is in the outcome, with what it means here, and so is a count that is not what was asked for; and the other PF gets what it should.
 fn a_refused_write_is_told() {
     let (first, second) = (pf(0), pf(1));
-    let errors = [
-        ("ENOMEM", "Out of memory"),
-        ("EBUSY", "Device or resource busy"),
-        ("ENOSPC", "No space left on device"),
+    let answers = [
+        ("error=ENOMEM", "sriov_numvfs of 0000:01:00.0 to 1", "Out of memory"),
+        ("error=EBUSY", "sriov_numvfs of 0000:01:00.0 to 1", "Device or resource busy"),
+        ("error=ENOSPC", "sriov_numvfs of 0000:01:00.0 to 1", "No space left on device"),
+        // A driver that says yes and does nothing: what it made is counted.
+        ("retval=1", "the driver of 0000:01:00.0", "made 0 VFs instead of 1"),
     ];
     put_policy("net", "enp1s0, enp2s0", 1, "");
-    for (errno, words) in errors {
-        let strace = tampering(&sriov_numvfs(&first), &format!("error={errno}"));
+    for (answer, object, words) in answers {
+        let strace = tampering(&sriov_numvfs(&first), answer);
         let refused = Program::new("railhead apply").under(&strace.command()).run().failed_with(1);
         assert!(refused.stdout.contains(words), "{refused}");
-        assert!(refused.stdout.contains("sriov_numvfs of 0000:01:00.0 to 1"), "{refused}");
-        assert_eq!((first.num_vfs(), second.num_vfs()), (0, 1), "{errno}");
-        assert_eq!(first.attribute("sriov_drivers_autoprobe"), "1", "{errno}");
+        assert!(refused.stdout.contains(object), "{refused}");
+        assert_eq!((first.num_vfs(), second.num_vfs()), (0, 1), "{answer}");
+        assert_eq!(first.attribute("sriov_drivers_autoprobe"), "1", "{answer}");
         let told = read("/var/lib/railhead/objects/SriovNetworkNodeState-node-a.json");
         assert!(told.contains("\"Failed\"") && told.contains(words), "{told}");
     }
