@@ -99,6 +99,18 @@ impl Blocked {
         matches!(self, Self::InUse { .. } | Self::ForeignVfs { .. })
     }
 
+    /// Whether to try again is in vain: it lasts until somebody writes something else, which is an
+    /// event, or until the next boot.
+    pub fn lasts(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. }
+                | Self::MtuTooHigh { .. }
+                | Self::NoIommu { .. }
+                | Self::Held { .. }
+        )
+    }
+
     /// One word for conditions and metrics.
     pub fn reason(&self) -> &'static str {
         match self {

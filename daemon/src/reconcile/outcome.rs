@@ -95,6 +95,12 @@ impl PfOutcome {
             && self.left.is_empty()
             && self.blocked.iter().all(Blocked::is_wait)
     }
+
+    /// Whether nothing failed, and what is in its way waits for somebody or lasts anyway.
+    pub fn is_at_rest(&self) -> bool {
+        let rests = |blocked: &Blocked| blocked.is_wait() || blocked.lasts();
+        self.failures.is_empty() && self.left.is_empty() && self.blocked.iter().all(rests)
+    }
 }
 
 impl Pass {

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::backoff::{Backoff, WAITING};
+use super::backoff::Backoff;
 use super::departures::Departures;
 use super::due::Due;
 use super::events;
@@ -23,7 +23,7 @@ use crate::apply::Stop;
 use crate::chain::Chain;
 use crate::claims::Standing;
 use crate::host::Host;
-use crate::reconcile::{Outcome, Pass, PfOutcome};
+use crate::reconcile::{Outcome, Pass};
 use crate::report::Timestamp;
 use crate::settings;
 use crate::situation::Written;
@@ -201,14 +201,12 @@ impl Loop {
         let in_time = match outcome {
             // Its end was seen to, and until then nothing is tried.
             Ok(outcome) if outcome.pause.is_some() => return,
-            Ok(outcome) if outcome.pfs.values().all(PfOutcome::is_success) => {
-                self.backoff.worked();
-                return;
-            }
-            Ok(outcome) if outcome.only_waits() => WAITING,
-            _ => self.backoff.failed(),
+            Ok(outcome) => self.backoff.after(&outcome.pfs),
+            Err(_) => Some(self.backoff.failed()),
         };
-        self.due.again_in(in_time);
+        if let Some(time) = in_time {
+            self.due.again_in(time);
+        }
     }
 
     fn publish(&mut self, outcome: Result<Outcome, String>) {
