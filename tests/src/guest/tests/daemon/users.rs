@@ -1,19 +1,24 @@
 //! VFs in use are left alone, and their users named.
 
+use std::fs::File;
+
 use serde_json::json;
 
 use super::{drivers, drop_policy, holder_of, put_policy, undo};
 use crate::guest::Test;
 use crate::guest::cni::Call;
-use crate::guest::host::pf;
+use crate::guest::host::{self, pf};
 use crate::guest::pod::Pod;
-use crate::guest::program::run;
+use crate::guest::program::{Program, run};
 use crate::guest::railhead::railhead;
+use crate::guest::trace::Trace;
+use crate::guest::wait::{PATIENCE, wait_for};
 
 pub(super) const TESTS: &[Test] = &[
     ("daemon::users::a_vf_in_another_namespace", a_vf_in_another_namespace),
     ("daemon::users::a_process_with_the_vfio_group", a_process_with_the_vfio_group),
     ("daemon::users::a_port_of_a_bridge", a_port_of_a_bridge),
+    ("daemon::users::a_plugin_and_a_step_wait_for_each_other", a_plugin_and_a_step),
     ("daemon::users::foreign_vfs_in_use", foreign_vfs_in_use),
     ("daemon::users::an_attached_vf_and_one_whose_container_died", attached_and_dead),
 ];
@@ -68,6 +73,39 @@ fn a_port_of_a_bridge() {
     railhead("apply").ok();
     assert_eq!(drivers(&pf), ["vfio-pci", "vfio-pci"]);
     undo("net");
+}
+
+/// The lock of a VF is all that tells of an ADD which has only just begun, and all that keeps an ADD from a VF which is
+/// about to get another driver.
+fn a_plugin_and_a_step() {
+    put_policy("vms", "enp1s0", 1, "");
+    railhead("apply").ok();
+    let vf = pf(0).vfs().remove(0);
+    let path = format!("/run/railhead/vf/{}.lock", vf.address);
+    host::put(&path, "");
+    let lock = File::open(&path).expect("open the lock");
+    lock.lock().expect("take the lock");
+    put_policy("vms", "enp1s0", 1, "  deviceType: vfio-pci\n");
+    let waits = railhead("apply").failed_with(1);
+    assert!(waits.stdout.contains("VF 0 (another process, which works on it)"), "{waits}");
+    assert_eq!(drivers(&pf(0)), ["igbvf"]);
+    drop(lock);
+
+    // The step's first write takes its time; the ADD that comes meanwhile finds the VF as it is after the step.
+    let file = format!("/sys/bus/pci/devices/{}/driver_override", vf.address);
+    let slow = Trace::new("slow").at(&file).only("write").inject("write:delay_enter=5s:when=1");
+    let apply = Program::new("railhead apply").under(&slow.command()).start();
+    wait_for("the step to have the lock", || host::read(&path).contains("step").then_some(()));
+    assert_eq!(drivers(&pf(0)), ["igbvf"]);
+    let pod = Pod::new("pod");
+    let config =
+        json!({"cniVersion": "1.0.0", "name": "blue", "type": "sriov", "deviceID": vf.address});
+    Call::add("sriov", "c1", &pod, &config).run().ok();
+    assert_eq!(drivers(&pf(0)), ["vfio-pci"], "the step came first");
+    assert!(pod.links().is_empty(), "no interface was taken from below the step");
+    Call::del("sriov", "c1", &pod, &config).run().ok();
+    apply.finish(PATIENCE).ok();
+    undo("vms");
 }
 
 fn foreign_vfs_in_use() {
