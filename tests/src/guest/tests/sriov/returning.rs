@@ -329,17 +329,19 @@ fn del_of_a_record_that_nobody_can_read(bed: &Bed) {
     attached.is_home();
 }
 
-/// No DEL ever came, and the VF is given to another pod.
+/// No DEL ever came, and the VF is given to another pod; also to one whose namespace has the name of the first one's.
 fn a_lost_attachment_makes_room(bed: &Bed) {
-    let pod = Pod::new("pod1");
-    let attached = Attached::new(bed, &pod);
-    drop(pod);
-    let next = Pod::new("pod2");
-    let config = attached.bed.config(0, json!({"vlan": 200}));
-    let result = Call::add("sriov", "c2", &next, &config).run().ok();
-    assert_ne!(result["interfaces"][0]["mac"], "02:11:22:33:44:55");
-    attached.del().run().ok();
-    assert_eq!(next.links(), ["net1"], "the late DEL does not touch the VF's new pod");
-    Call::del("sriov", "c2", &next, &config).run().ok();
-    attached.is_home();
+    for name in ["pod2", "pod1"] {
+        let pod = Pod::new("pod1");
+        let attached = Attached::new(bed, &pod);
+        drop(pod);
+        let next = Pod::new(name);
+        let config = attached.bed.config(0, json!({"vlan": 200}));
+        let result = Call::add("sriov", "c2", &next, &config).run().ok();
+        assert_ne!(result["interfaces"][0]["mac"], "02:11:22:33:44:55");
+        attached.del().run().ok();
+        assert_eq!(next.links(), ["net1"], "the late DEL does not touch the VF's new pod");
+        Call::del("sriov", "c2", &next, &config).run().ok();
+        attached.is_home();
+    }
 }
