@@ -7,11 +7,12 @@ use serde_json::json;
 use super::{drop_policy, put_policy, undo};
 use crate::guest::Test;
 use crate::guest::cni::Call;
-use crate::guest::host::pf;
+use crate::guest::host::{pf, read};
 use crate::guest::pod::Pod;
 use crate::guest::program::{Output, Program, run};
 use crate::guest::railhead::{object, policy, railhead, settings};
 use crate::guest::trace::Trace;
+use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] =
     &[("daemon::dump::says_later_what_the_machine_said", says_later_what_the_machine_said)];
@@ -62,6 +63,10 @@ fn says_later_what_the_machine_said() {
     run("ip link set enp2s0 up").ok();
     run("ip link set lan up").ok();
     run("ip route add default dev lan").ok();
+    // A link that comes up between the look and the dump is told as another.
+    wait_for("the link of enp2s0", || {
+        (read("/sys/class/net/enp2s0/operstate") == "up").then_some(())
+    });
 
     let here = LOOKS.map(|look| says(look, ""));
     assert!(here[1].1.contains("below lan"), "{}", here[1].1);
