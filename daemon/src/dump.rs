@@ -10,7 +10,7 @@
 //! The machine that a dump unpacks to is looked at by the same code as a real one: `--replay` gives
 //! what was, or would have been, decided there. What a kernel tells other than by files is in
 //! [`crate::recorded::Told`]. A dump comes from somebody else: it is unpacked where nothing of it leads out
-//! ([`unpack`]), and holds nothing that is not listed here and in docs/cli.md.
+//! (`unpack`), and holds nothing that is not listed here and in docs/cli.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -44,6 +44,8 @@ enum Tolerated {
     HolderOfLock,
     /// Without it the store is looked through before it is trusted the next time.
     StampOfStore,
+    /// It is opened ahead of its lock so that others wait less; under the lock that is tried again.
+    StoreAhead,
     /// A lock goes with its file.
     Unlocking,
 }
@@ -55,6 +57,7 @@ impl Tolerated {
         match name {
             "sendto" => Self::of_request(call),
             "open" if call.contains("\"/proc/sys/net/") => Some(Self::Setting),
+            "open" if call.contains("\"/run/railhead/store/state.mdb\"") => Some(Self::StoreAhead),
             "pwrite64" if call.contains("</run/railhead/vf/") => Some(Self::HolderOfLock),
             "pwrite64" if call.contains("</run/railhead/store/lock>") => Some(Self::StampOfStore),
             "flock" if call.contains("LOCK_UN") => Some(Self::Unlocking),
@@ -123,6 +126,7 @@ fn a_call_that_fails_is_undone() {
         Tolerated::NameForMessage,
         Tolerated::HolderOfLock,
         Tolerated::StampOfStore,
+        Tolerated::StoreAhead,
         Tolerated::Unlocking,
     ];
     assert_eq!(tolerated, BTreeSet::from(all));
@@ -191,30 +195,39 @@ fn fail_del_and_look(victim: &Victim, fault: Fault<'_>) -> (bool, bool) {
 
 fn a_killed_add_is_undone_by_del() {
     let victim = Victim::new();
+    let mut killed = 0;
     for name in STOPS {
-        let stops = victim.count("ADD", name);
-        victim.call("DEL").run().ok();
-        for nth in 1..=stops {
+        // As far as there are calls: how many pages the store writes depends on what it holds.
+        for nth in 1.. {
             let fault = Fault { name, what: "signal=KILL", nth, path: None };
             let (reply, _) = victim.disturbed("ADD", fault);
-            let after = format!("ADD killed at {name} {nth} of {stops}");
-            assert_ne!(reply.output.status, 0, "{after}");
+            let after = format!("ADD killed at {name} {nth}");
             victim.call("DEL").run().ok();
             victim.is_home(&after);
+            if reply.output.status == 0 {
+                break;
+            }
+            killed += 1;
         }
     }
+    assert!(killed > 10, "{killed} kills");
 }
 
 fn a_killed_del_is_finished_by_del() {
     let victim = Victim::new();
+    let mut killed = 0;
     for name in STOPS {
-        victim.call("ADD").run().ok();
-        let stops = victim.count("DEL", name);
-        for nth in 1..=stops {
+        for nth in 1.. {
             victim.call("ADD").run().ok();
-            victim.disturbed("DEL", Fault { name, what: "signal=KILL", nth, path: None });
+            let fault = Fault { name, what: "signal=KILL", nth, path: None };
+            let (reply, _) = victim.disturbed("DEL", fault);
             victim.call("DEL").run().ok();
-            victim.is_home(&format!("DEL killed at {name} {nth} of {stops}"));
+            victim.is_home(&format!("DEL killed at {name} {nth}"));
+            if reply.output.status == 0 {
+                break;
+            }
+            killed += 1;
         }
     }
+    assert!(killed > 10, "{killed} kills");
 }

@@ -48,13 +48,6 @@ impl Victim {
         Call::new("sriov", verb, "c1", &self.config).env("CNI_NETNS", self.pod.path())
     }
 
-    /// How often a verb makes a system call.
-    pub(super) fn count(&self, verb: &str, name: &str) -> usize {
-        let trace = Trace::new("count").only(name);
-        self.call(verb).under(&trace.command()).run().ok();
-        trace.calls(name).len()
-    }
-
     /// A verb with a fault in it; and the call that met it, as strace shows it, or nothing.
     pub(super) fn disturbed(&self, verb: &str, fault: Fault<'_>) -> (Reply, String) {
         let Fault { name, what, nth, path } = fault;
