@@ -62,13 +62,11 @@ pub fn recover(root: &Root, store: &Store) -> Result<Option<usize>, Error> {
 /// # Errors
 /// What keeps the living from being known; nothing was given back then.
 pub fn collect(store: &Store) -> Result<Vec<Lease>, Error> {
-    let leases = transaction::read(store, |txn| txn.leases().map_err(store_error))?;
-    let mut looked_at = BTreeSet::new();
-    let suspects: BTreeSet<u64> = leases
-        .iter()
-        .filter_map(|lease| Some((lease.netns_cookie?, lease.netns.as_deref())))
-        .filter(|sandbox| looked_at.insert(*sandbox))
-        .filter(|(cookie, path)| path.and_then(|path| Netns::at(path, *cookie)).is_none())
+    let sandboxes = transaction::read(store, |txn| txn.lease_sandboxes().map_err(store_error))?;
+    let is_there = |path: &Path, cookie| Netns::at(path, cookie).is_some();
+    let suspects: BTreeSet<u64> = sandboxes
+        .into_iter()
+        .filter(|(cookie, path)| !path.as_deref().is_some_and(|path| is_there(path, *cookie)))
         .map(|(cookie, _)| cookie)
         .collect();
     if suspects.is_empty() {
