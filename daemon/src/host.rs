@@ -10,6 +10,7 @@ use ipam::{Moment, Root, Store};
 use crate::journal::files::Journal;
 use crate::recorded::{Recorded, Told};
 use crate::report::Timestamp;
+use crate::source::Directory;
 
 /// The machine that is worked on.
 ///
@@ -69,6 +70,15 @@ impl Host {
     pub fn store(&self) -> Option<Store> {
         // A database that a stranger wrote is not opened.
         if self.recorded.is_some() { None } else { Store::existing(&self.root) }
+    }
+
+    /// Its objects. Those of a dump are called as they were on their machine.
+    pub fn objects(&self) -> Directory {
+        let path = self.root.objects();
+        match self.recorded {
+            Some(_) => Directory::called(path, Root::at(Path::new("/")).objects()),
+            None => Directory::at(path),
+        }
     }
 
     /// Its journal.

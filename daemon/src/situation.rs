@@ -21,7 +21,7 @@ use crate::plan::{Plan, Wish, plan};
 use crate::settings::{self, Loaded, Node, SettingsError};
 use crate::snapshot::{Inherited, Pf, Snapshot};
 use crate::source::{
-    self, Directory, FileRefusal, Inputs, LastGoodError, ObjectRef, Objects, Problem, SourceError,
+    self, FileRefusal, Inputs, LastGoodError, ObjectRef, Objects, Problem, SourceError,
 };
 use crate::trial::{self, TrialError, Tried};
 
@@ -142,7 +142,7 @@ fn in_force(host: &Host) -> Result<(Objects, Option<Tried>), SituationError> {
     if let Some((tried, Some(before))) = trial {
         return Ok((before, Some(tried)));
     }
-    let objects = keeping(host, Directory::at(host.root().objects()).read()?)?;
+    let objects = keeping(host, host.objects().read()?)?;
     Ok((objects, trial.map(|(tried, _)| tried)))
 }
 

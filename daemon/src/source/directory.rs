@@ -22,6 +22,8 @@ const TOTAL_LIMIT: u64 = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
     path: PathBuf,
+    /// What it is called in messages.
+    name: PathBuf,
 }
 
 /// The files of a source, and those that could not be read.
@@ -46,7 +48,13 @@ pub struct SourceError {
 impl Directory {
     /// The directory `path`; it need not be there.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        let path = path.into();
+        Self { name: path.clone(), path }
+    }
+
+    /// The directory `path` of a machine that was laid out elsewhere, where it was called `name`.
+    pub fn called(path: impl Into<PathBuf>, name: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), name: name.into() }
     }
 
     /// Where it is.
@@ -57,9 +65,9 @@ impl Directory {
     /// Its files; an absent directory has none.
     pub fn files(&self) -> Result<Files, SourceError> {
         match open(&self.path) {
-            Ok(directory) => list(directory, &self.path),
+            Ok(directory) => list(directory, &self.name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Files::default()),
-            Err(source) => Err(SourceError { path: self.path.clone(), source }),
+            Err(source) => Err(SourceError { path: self.name.clone(), source }),
         }
     }
 }
