@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::all;
 
 /// Where tests are that need no VM.
-const PACKAGES: [&str; 4] = ["conf", "ipam", "cni", "daemon"];
+const PACKAGES: [&str; 5] = ["conf", "ipam", "cni", "daemon", "tests"];
 
 #[test]
 fn the_list_of_the_sriov_plugins_tests_is_true() {
