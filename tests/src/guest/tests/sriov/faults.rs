@@ -60,6 +60,7 @@ impl Tolerated {
             "open" if call.contains("\"/run/railhead/store/state.mdb\"") => Some(Self::StoreAhead),
             // The engine follows its path, part by part.
             "readlink" if call.contains("(\"/run") => Some(Self::StoreAhead),
+            "pwrite64" if call.contains("</proc/sys/net/") => Some(Self::Setting),
             "pwrite64" if call.contains("</run/railhead/vf/") => Some(Self::HolderOfLock),
             "pwrite64" if call.contains("</run/railhead/store/lock>") => Some(Self::StampOfStore),
             "flock" if call.contains("LOCK_UN") => Some(Self::Unlocking),
