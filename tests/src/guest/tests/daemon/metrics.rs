@@ -81,10 +81,13 @@ fn what_a_collector_sees() {
 
     put_policy(2, "4000");
     wait_until_in_force();
+    // The pass that brought it about may still look whether it did.
+    let in_force = "railhead_condition{type=\"pf.railhead.dev/0000-01-00.0\",reason=\"InForce\"} 1";
+    let page =
+        wait_for("the end of the pass", || Some(scrape()).filter(|page| page.contains(in_force)));
     let ready =
         |status| wait_for("readyz", || Some(get("/readyz")).filter(|told| told.0 == status));
     assert_eq!(ready(200).1, "everything is as the objects want it\n");
-    let page = scrape();
     let vfs = pf(0).vfs();
     let traffic = |vf: usize| {
         let address = &vfs[vf].address;
@@ -96,7 +99,7 @@ fn what_a_collector_sees() {
         &page,
         &[
             "railhead_in_force 1",
-            "railhead_condition{type=\"pf.railhead.dev/0000-01-00.0\",reason=\"InForce\"} 1",
+            in_force,
             "railhead_steps_total{action=\"setNumVfs\",result=\"done\"} 1",
             "railhead_step_duration_seconds_count{action=\"bind\"} 2",
             "railhead_vfs_wanted{pf=\"enp1s0\"} 2",
