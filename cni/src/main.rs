@@ -1,6 +1,5 @@
 //! The CNI plugins of railhead in one binary: the name it is called by says which.
 
-use std::error::Error;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use cni::install::{self, InstallError, PLUGINS};
 use cni::nv_ipam::NvIpam;
 use cni::protocol;
 use cni::sriov::Sriov;
+use conf::chain::Chain;
 use ipam::Root;
 
 const USAGE: &str = "\
@@ -60,15 +60,13 @@ fn serve(plugin: &str) -> ExitCode {
 }
 
 fn uninstall(directory: &Path) -> ExitCode {
-    let (why, cause) = match install::users(&Root::system()) {
+    let why = match install::users(&Root::system()) {
         Ok(0) => return report("removed", install::uninstall(directory)),
-        Ok(users) => {
-            (format!("{users} containers will call the plugins when they end"), String::new())
-        }
-        Err(error) => (format!("nobody knows who uses them: {error}"), causes(&error)),
+        Ok(users) => format!("{users} containers will call the plugins when they end"),
+        Err(error) => format!("nobody knows who uses them: {}", Chain(&error)),
     };
     complain(&format!(
-        "railhead-cni: what is in {} stays, since {why}{cause}. When they are gone: {} uninstall \
+        "railhead-cni: what is in {} stays, since {why}. When they are gone: {} uninstall \
          {}\n",
         directory.display(),
         directory.join(install::BINARY).display(),
@@ -86,16 +84,10 @@ fn report(done: &str, outcome: Result<Vec<PathBuf>, InstallError>) -> ExitCode {
             print(&lines)
         }
         Err(error) => {
-            complain(&format!("railhead-cni: {error}{}\n", causes(&error)));
+            complain(&format!("railhead-cni: {}\n", Chain(&error)));
             ExitCode::FAILURE
         }
     }
-}
-
-/// What caused an error, each cause after a colon.
-fn causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.map(|cause| format!(": {cause}")).collect()
 }
 
 fn print(text: &str) -> ExitCode {

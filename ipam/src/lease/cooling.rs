@@ -107,18 +107,13 @@ impl WriteTxn<'_> {
         now: BootTime,
         cooldown: Duration,
     ) -> Result<usize, StoreError> {
-        let mut rested = Vec::new();
-        self.scan(key::COOLING, |found, _| {
-            let parts = key::cooling_in_pool(found);
-            rested.extend(parts.filter(|(_, since, _)| now.since(*since) >= cooldown));
-            Ok(())
-        })?;
-        rested.truncate(FREED_ON_A_FULL_STORE);
-        for (pool, _, address) in &rested {
-            self.wake(*pool, *address)?;
-            self.free_address(*pool, *address)?;
+        let mut freed = 0;
+        for pool in self.pool_ids()? {
+            while freed < FREED_ON_A_FULL_STORE && self.free_longest(pool, now, cooldown)? {
+                freed += 1;
+            }
         }
-        Ok(rested.len())
+        Ok(freed)
     }
 
     /// Frees a few addresses that have rested for `cooldown`.
@@ -129,14 +124,28 @@ impl WriteTxn<'_> {
         cooldown: Duration,
     ) -> Result<(), StoreError> {
         for _ in 0..FREED_AT_ONCE {
-            match self.longest_cooling(pool, |_| true)? {
-                Some((released_at, address)) if now.since(released_at) >= cooldown => {
-                    self.wake(pool, address)?;
-                    self.free_address(pool, address)?;
-                }
-                _ => break,
+            if !self.free_longest(pool, now, cooldown)? {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// Frees the address of the pool that has rested longest; `false` where none has rested for
+    /// `cooldown`.
+    fn free_longest(
+        &mut self,
+        pool: PoolId,
+        now: BootTime,
+        cooldown: Duration,
+    ) -> Result<bool, StoreError> {
+        match self.longest_cooling(pool, |_| true)? {
+            Some((released_at, address)) if now.since(released_at) >= cooldown => {
+                self.wake(pool, address)?;
+                self.free_address(pool, address)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 }

@@ -22,14 +22,26 @@ impl ReadTxn<'_> {
     pub(crate) fn pool(&self, pool: &PoolRef) -> Result<Option<PoolRecord>, StoreError> {
         self.json(&key::pool(pool), || format!("the record of pool {pool}"))
     }
+
+    /// The numbers of all pools that ever had a record.
+    pub(crate) fn pool_ids(&self) -> Result<impl Iterator<Item = PoolId> + use<>, StoreError> {
+        Ok((0..self.next_pool()?.0).map(PoolId))
+    }
+
+    fn next_pool(&self) -> Result<PoolId, StoreError> {
+        Ok(self.json(&key::next_pool(), number_of_pools)?.unwrap_or(PoolId(0)))
+    }
+}
+
+fn number_of_pools() -> String {
+    "the number of pools".to_owned()
 }
 
 impl WriteTxn<'_> {
     /// Makes the record of a pool that has none.
     pub(crate) fn new_pool(&mut self, pool: &PoolRef) -> Result<PoolRecord, StoreError> {
-        let name = || "the number of pools".to_owned();
-        let id: PoolId = self.json(&key::next_pool(), name)?.unwrap_or(PoolId(0));
-        self.put_json(&key::next_pool(), &PoolId(id.0.wrapping_add(1)), name)?;
+        let id = self.next_pool()?;
+        self.put_json(&key::next_pool(), &PoolId(id.0.wrapping_add(1)), number_of_pools)?;
         let record = PoolRecord { id, cursor: None };
         self.put_pool(pool, &record)?;
         Ok(record)

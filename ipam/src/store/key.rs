@@ -137,13 +137,6 @@ pub(crate) fn cooling(pool: PoolId, since: BootTime, address: IpAddr) -> Vec<u8>
     [cooling_of(pool).as_slice(), &since, &address_bytes(address)].concat()
 }
 
-/// Pool, time and address of a cooling address in the order of time.
-pub(crate) fn cooling_in_pool(key: &[u8]) -> Option<(PoolId, BootTime, IpAddr)> {
-    let (pool, rest) = key.strip_prefix(COOLING)?.split_first_chunk()?;
-    let (since, address) = cooling_parts(rest)?;
-    Some((PoolId(u32::from_be_bytes(*pool)), since, address))
-}
-
 /// Time and address of a key behind [`cooling_of`].
 pub(crate) fn cooling_parts(rest: &[u8]) -> Option<(BootTime, IpAddr)> {
     let (since, rest) = rest.split_first_chunk()?;
