@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use conf::PciAddress;
 use conf::desired::DesiredPf;
 
-use crate::plan::Lane;
 use crate::reconcile::Pass;
 
 /// The drift of each PF since the daemon started.
@@ -46,9 +45,9 @@ impl Drift {
         let wished = &pass.situation.desired().pfs;
         self.pfs.retain(|pf, _| wished.contains_key(pf));
         for (pf, wish) in wished {
-            let was_off = has_work(pass.planned.lane(*pf));
+            let was_off = pass.planned.lane(*pf).is_some();
             let failed = pass.lanes.get(pf).is_some_and(|lane| !lane.failures.is_empty());
-            let is_off = failed || has_work(pass.left.lane(*pf));
+            let is_off = failed || pass.left.lane(*pf).is_some();
             let watch = self.pfs.entry(*pf).or_insert_with(|| Watch::new(wish));
             if watch.wish != *wish {
                 (watch.wish, watch.at) = (wish.clone(), Standing::Coming);
@@ -81,10 +80,6 @@ impl Watch {
             self.at = Standing::InForce;
         }
     }
-}
-
-fn has_work(lane: Option<&Lane>) -> bool {
-    lane.is_some_and(|lane| !lane.steps.is_empty() || !lane.blocked.is_empty())
 }
 
 #[cfg(test)]

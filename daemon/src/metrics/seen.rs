@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use conf::desired::DesiredPf;
 use conf::{PciAddress, VfIndex};
 
+use crate::plan::{Blocked, Lane};
 use crate::reconcile::{Outcome, Pass};
 use crate::report::Timestamp;
 use crate::snapshot::{Pf, User, Vf};
@@ -104,14 +105,7 @@ impl Seen {
     pub fn of(pass: &Pass, outcome: &Outcome) -> Self {
         let wished = &pass.situation.desired().pfs;
         let pf = |found: &Pf| {
-            let mut pf = SeenPf::of(found, wished.get(&found.address));
-            let lane = pass.left.lane(found.address);
-            pf.blocked = lane
-                .into_iter()
-                .flat_map(|lane| &lane.blocked)
-                .map(|blocked| blocked.reason())
-                .collect();
-            pf
+            SeenPf::of(found, wished.get(&found.address), pass.left.lane(found.address))
         };
         let mut planned = BTreeMap::new();
         for step in pass.left.lanes.iter().flat_map(|lane| &lane.steps) {
@@ -132,8 +126,8 @@ impl Seen {
 }
 
 impl SeenPf {
-    /// The PF `found`, of which `wish` is wished.
-    pub fn of(found: &Pf, wish: Option<&DesiredPf>) -> Self {
+    /// The PF `found`, of which `wish` is wished and `left` not done.
+    fn of(found: &Pf, wish: Option<&DesiredPf>, left: Option<&Lane>) -> Self {
         let netdev = found.netdev.as_ref().filter(|_| found.stuck.is_none());
         let resource = |vf: VfIndex| {
             let groups = wish.map_or(&[][..], |wish| &wish.groups);
@@ -152,7 +146,7 @@ impl SeenPf {
             index: netdev.map(|netdev| netdev.index),
             numa_node: found.numa_node,
             wanted: wish.map(|wish| wish.num_vfs),
-            blocked: BTreeSet::new(),
+            blocked: left.into_iter().flat_map(|lane| &lane.blocked).map(Blocked::reason).collect(),
             vfs: vfs.collect(),
         }
     }

@@ -86,20 +86,22 @@ impl Outcome {
 impl PfOutcome {
     /// Whether the PF is as wished.
     pub fn is_success(&self) -> bool {
-        self.failures.is_empty() && self.left.is_empty() && self.blocked.is_empty()
+        self.has_only(|_| false)
     }
 
     /// Whether nothing is in its way but somebody who uses a VF.
     pub fn only_waits(&self) -> bool {
-        self.failures.is_empty()
-            && self.left.is_empty()
-            && self.blocked.iter().all(Blocked::is_wait)
+        self.has_only(Blocked::is_wait)
     }
 
     /// Whether nothing failed, and what is in its way waits for somebody or lasts anyway.
     pub fn is_at_rest(&self) -> bool {
-        let rests = |blocked: &Blocked| blocked.is_wait() || blocked.lasts();
-        self.failures.is_empty() && self.left.is_empty() && self.blocked.iter().all(rests)
+        self.has_only(|blocked| blocked.is_wait() || blocked.lasts())
+    }
+
+    /// Whether nothing failed or is left to do, and all that is in its way is `fine`.
+    fn has_only(&self, fine: impl Fn(&Blocked) -> bool) -> bool {
+        self.failures.is_empty() && self.left.is_empty() && self.blocked.iter().all(fine)
     }
 }
 

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::path::Path;
 use std::sync::Arc;
 
 use cni::kernel::uevent::{Uevent, Uevents};
 use futures_util::StreamExt;
+use inotify::{WatchMask, Watches};
 use rtnetlink::MulticastGroup;
 use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, watch as values};
 
 use super::ServiceError;
 use crate::host::Host;
@@ -41,7 +43,7 @@ pub(super) fn channel() -> (mpsc::Sender<Cause>, mpsc::Receiver<Cause>) {
 /// others come and go all the time.
 pub(super) fn listen(
     host: &Arc<Host>,
-    netdevs: watch::Receiver<BTreeSet<u32>>,
+    netdevs: values::Receiver<BTreeSet<u32>>,
     sender: mpsc::Sender<Cause>,
 ) -> Result<(), ServiceError> {
     files::listen(host, sender.clone());
@@ -60,8 +62,18 @@ pub(super) fn wake(sender: &mpsc::Sender<Cause>, cause: Cause) {
     sender.try_send(cause).ok();
 }
 
+/// Watches `path`, if it is there; one that is watched already goes on being watched.
+fn watch(watches: &Watches, path: &Path, mask: WatchMask) {
+    match watches.clone().add(path, mask) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("watch {}: {error}", path.display());
+        }
+        _ => {}
+    }
+}
+
 fn listen_to_links(
-    netdevs: watch::Receiver<BTreeSet<u32>>,
+    netdevs: values::Receiver<BTreeSet<u32>>,
     sender: mpsc::Sender<Cause>,
 ) -> io::Result<()> {
     let (connection, _, mut messages) =

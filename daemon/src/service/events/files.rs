@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use inotify::{Event, EventMask, EventStream, Inotify, WatchDescriptor, WatchMask, Watches};
 use tokio::sync::mpsc;
 
-use super::{Cause, wake};
+use super::{Cause, wake, watch};
 use crate::host::Host;
 
 /// Names of files, many at once.
@@ -80,12 +80,7 @@ impl Watched {
 
 fn watch_all(host: &Host, watches: &Watches) {
     for path in [host.root().etc(), host.root().objects()] {
-        match watches.clone().add(&path, mask()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!("watch {}: {error}", path.display());
-            }
-            _ => {}
-        }
+        watch(watches, &path, mask());
     }
 }
 

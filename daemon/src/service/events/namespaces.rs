@@ -5,18 +5,19 @@
 //! a process lives on, by that one's end. Namespaces with a name elsewhere (docker's) are found by
 //! the slow timer.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use cni::attachment::Record;
 use futures_util::StreamExt;
-use inotify::{Event, EventMask, EventStream, Inotify, WatchDescriptor, WatchMask, Watches};
+use inotify::{EventMask, EventStream, Inotify, WatchDescriptor, WatchMask, Watches};
 use ipam::StoreError;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
-use super::{Cause, wake};
+use super::{Cause, wake, watch};
 use crate::chain::Chain;
 use crate::host::Host;
 
@@ -51,7 +52,7 @@ impl Watched {
         let inotify = Inotify::init()?;
         let comes = WatchMask::CREATE | WatchMask::MOVED_TO | WatchMask::ONLYDIR;
         let above = inotify.watches().add(above(host), comes)?;
-        watch(host, &inotify.watches());
+        watch_names(host, &inotify.watches());
         let stream = inotify.into_event_stream([0; BUFFER])?;
         Ok(Self { host: Arc::clone(host), stream, above })
     }
@@ -64,11 +65,16 @@ impl Watched {
                 }
                 Ok(event) if event.wd == self.above => {
                     if event.name.as_deref() == Some(OsStr::new(NAME)) {
-                        watch(&self.host, &self.stream.watches());
+                        watch_names(&self.host, &self.stream.watches());
                     }
                 }
                 Ok(event) => {
-                    if self.was_of_user_space(&event) {
+                    let Some(name) = event.name else { continue };
+                    let host = Arc::clone(&self.host);
+                    // The store has one lock for everybody on this node: the loop does not wait
+                    // for it.
+                    let looked = spawn_blocking(move || was_of_user_space(&host, &name)).await;
+                    if looked.unwrap_or(true) {
                         wake(&sender, Cause::Kernel);
                     }
                 }
@@ -81,16 +87,15 @@ impl Watched {
             }
         }
     }
+}
 
-    /// Whether a name that went was that of a container with a VF that user space drives; others
-    /// come and go with every pod.
-    fn was_of_user_space(&self, event: &Event<OsString>) -> bool {
-        let Some(name) = event.name.as_deref() else { return false };
-        is_recorded(&self.host, name).unwrap_or_else(|error| {
-            tracing::debug!("attachments are unknown: {}", Chain(&error));
-            true
-        })
-    }
+/// Whether a name that went was that of a container with a VF that user space drives; others come
+/// and go with every pod.
+fn was_of_user_space(host: &Host, name: &OsStr) -> bool {
+    is_recorded(host, name).unwrap_or_else(|error| {
+        tracing::debug!("attachments are unknown: {}", Chain(&error));
+        true
+    })
 }
 
 fn is_recorded(host: &Host, name: &OsStr) -> Result<bool, StoreError> {
@@ -102,14 +107,9 @@ fn is_recorded(host: &Host, name: &OsStr) -> Result<bool, StoreError> {
     Ok(records.into_iter().any(|(_, record)| record.is_ok_and(is_it)))
 }
 
-fn watch(host: &Host, watches: &Watches) {
+fn watch_names(host: &Host, watches: &Watches) {
     let goes = WatchMask::DELETE | WatchMask::MOVED_FROM | WatchMask::ONLYDIR;
-    match watches.clone().add(directory(host), goes) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!("watch {}: {error}", directory(host).display());
-        }
-        _ => {}
-    }
+    watch(watches, &directory(host), goes);
 }
 
 fn above(host: &Host) -> PathBuf {
