@@ -19,8 +19,9 @@ cargo_deb=3.8.0
 mkdir -p "$lab/bin"
 
 case ${1:-} in
-'' | bench) bench=${1:-} ;;
-*) echo "usage: $0 [bench]" >&2; exit 2 ;;
+'' | cargo-deb) bench= ;;
+bench) bench=$1 ;;
+*) echo "usage: $0 [bench | cargo-deb]" >&2; exit 2 ;;
 esac
 
 say() { printf 'setup: %s\n' "$*"; }
