@@ -84,21 +84,20 @@ pub enum SettingsError {
 
 /// Reads the settings of `host`; without a file, the defaults.
 pub fn load(host: &Host) -> Result<Loaded, SettingsError> {
-    let loaded = read(host.root(), &host.name())?;
-    Ok(match host.told() {
-        Some(told) => {
-            let labels = loaded.settings.node_labels.clone();
-            let node = Node::on(&told.machine, loaded.node.name.clone(), labels);
-            Loaded { node, ..loaded }
-        }
-        None => loaded,
-    })
+    Ok(on(host, read(host.root(), &host.name())?))
 }
 
 /// The same where something must be in force: settings that cannot be used leave those that were,
 /// which are `before`, else the last good ones on disk.
 pub fn load_or_last_good(host: &Host, before: Option<&Loaded>) -> Result<Loaded, SettingsError> {
-    read_or_last_good(host.root(), &host.name(), before)
+    Ok(on(host, read_or_last_good(host.root(), &host.name(), before)?))
+}
+
+/// A node has the architecture of its machine, whoever looks.
+fn on(host: &Host, loaded: Loaded) -> Loaded {
+    let Some(told) = host.told() else { return loaded };
+    let labels = loaded.settings.node_labels.clone();
+    Loaded { node: Node::on(&told.machine, loaded.node.name.clone(), labels), ..loaded }
 }
 
 fn read_or_last_good(
