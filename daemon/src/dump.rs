@@ -129,13 +129,15 @@ impl Dump {
                 Recorded { told, findings: examine(host) }
             }
         };
+        let stuck = told.iter().flat_map(|told| told.stuck.keys().copied()).collect();
+        let tree = files::tree(host, &stuck)?;
         Ok(Self {
             railhead_dump: VERSION,
             railhead: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: take::kernel(),
             told,
             findings,
-            tree: files::tree(host)?,
+            tree,
         })
     }
 

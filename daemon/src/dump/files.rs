@@ -3,6 +3,7 @@
 //!
 //! By name, and nothing else: no device's memory, no program's secrets.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -15,15 +16,16 @@ use crate::host::Host;
 use crate::observe::operator;
 
 /// Attributes of a PCI function (Documentation/ABI/testing/sysfs-bus-pci).
-const OF_FUNCTION: [&str; 12] = [
+///
+/// Not `sriov_numvfs`, which is not read where a write to it may hang (docs/decisions/0001); nor
+/// `driver_override`, which is that of VFs alone.
+const OF_FUNCTION: [&str; 10] = [
     "vendor",
     "device",
     "class",
     "numa_node",
     "modalias",
-    "driver_override",
     "sriov_totalvfs",
-    "sriov_numvfs",
     "sriov_drivers_autoprobe",
     "sriov_offset",
     "sriov_stride",
@@ -31,14 +33,14 @@ const OF_FUNCTION: [&str; 12] = [
 ];
 
 /// Attributes of a network interface (Documentation/ABI/testing/sysfs-class-net).
-const OF_NETDEV: [&str; 8] =
-    ["ifindex", "mtu", "flags", "address", "operstate", "type", "speed", "phys_port_name"];
+const OF_NETDEV: [&str; 7] = ["ifindex", "mtu", "flags", "address", "operstate", "type", "speed"];
 
 /// Files below the root, one by one.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "etc/railhead/railhead.yaml",
     "var/lib/railhead/cooldown.json",
     "var/lib/railhead/last-good.json",
+    "var/lib/railhead/last-good-settings.json",
     "var/lib/railhead/pause.json",
     "var/lib/railhead/trial.json",
 ];
@@ -54,15 +56,20 @@ const DIRECTORIES: [&str; 4] = [
     "var/lib/railhead/objects",
 ];
 
-/// What lies below the root of `host`.
-pub(super) fn tree(host: &Host) -> Result<Tree, Error> {
+/// What lies below the root of `host`, of whose PFs `stuck` have a write under way.
+pub(super) fn tree(host: &Host, stuck: &BTreeSet<PciAddress>) -> Result<Tree, Error> {
     let mut tree = Tree::default();
     let sys = host.sysfs().root();
-    for (pf, _) in host.sysfs().physical_functions()? {
+    for (pf, found) in host.sysfs().physical_functions()? {
         function(&mut tree, sys, pf);
-        for (link, vf) in virtfns(&directory(sys, pf)) {
+        // Nobody looks at the VFs of a PF that cannot be read.
+        for (index, vf) in found.into_iter().flat_map(|found| found.virtfns) {
             function(&mut tree, sys, vf);
-            tree.links.insert(format!("{}/{link}", at(pf)), format!("../{vf}"));
+            if !stuck.contains(&pf) {
+                let attribute = "driver_override";
+                file(&mut tree, &directory(sys, vf).join(attribute), at(vf) + "/" + attribute);
+            }
+            tree.links.insert(format!("{}/virtfn{index}", at(pf)), format!("../{vf}"));
             tree.links.insert(format!("{}/physfn", at(vf)), format!("../{pf}"));
         }
     }
@@ -152,15 +159,6 @@ fn lower_netdevs(tree: &mut Tree, sys: &Path) {
             }
         }
     }
-}
-
-fn virtfns(pf: &Path) -> Vec<(String, PciAddress)> {
-    let links = names(pf).filter(|name| name.starts_with("virtfn"));
-    let led = links.filter_map(|name| {
-        let vf = linked(&pf.join(&name))?.parse().ok()?;
-        Some((name, vf))
-    });
-    led.collect()
 }
 
 /// The last name of what a link leads to.

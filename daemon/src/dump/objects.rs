@@ -50,12 +50,11 @@ fn kept(content: &[u8]) -> Option<String> {
         let is_harmless = !text.to_ascii_lowercase().contains("secret");
         return is_harmless.then_some(text);
     };
-    let reduced: Vec<Value> =
-        documents.iter().map(|document| reduced(&document.value, None, DEEPEST)).collect();
     if documents.iter().all(|document| is_ours(&document.value, None, DEEPEST)) {
         return Some(text);
     }
-    Some(reduced.iter().map(|value| format!("---\n{value}\n")).collect())
+    let reduced = documents.iter().map(|document| reduced(&document.value, None, DEEPEST));
+    Some(reduced.map(|value| format!("---\n{value}\n")).collect())
 }
 
 /// Whether nothing is in it but objects that are acted upon.

@@ -27,8 +27,10 @@ fn text(text: &OsStr) -> String {
 
 pub(super) fn told(host: &Host) -> Result<Told, DumpError> {
     let now = host.now().map_err(DumpError::Clock)?;
-    // Settings that cannot be used guard nothing: nor do they let anything be planned.
-    let guard = settings::load(host).map(|loaded| loaded.settings.guard).unwrap_or_default();
+    // Settings that cannot be used, and have no former ones, guard nothing: nor do they let
+    // anything be planned.
+    let loaded = settings::load_or_last_good(host, None);
+    let guard = loaded.map(|loaded| loaded.settings.guard).unwrap_or_default();
     let snapshot = observe_with(host, &guard)?;
     let mut route = Route::open()?;
     let mut guarded = BTreeMap::new();

@@ -49,6 +49,26 @@ fn three_families_say_the_same_elsewhere() {
     assert!(plan.to_string().contains("vfio-pci"), "{plan}");
 }
 
+/// The case in which a dump is asked for.
+#[test]
+fn the_last_good_settings_are_in_it() {
+    let machine = families::machine();
+    machine.write(
+        "var/lib/railhead/last-good-settings.json",
+        r#"{"version": 1, "node": "lab", "settings": {"guard": {"allow": ["enp1s0"]}}}"#,
+    );
+    machine.write("etc/railhead/railhead.yaml", "nodeName: [\n");
+    let looks: [&[&str]; 2] = [&["status", "-o", "json"], &["explain", "enp1s0", "-o", "json"]];
+    let before = looks.map(|look| machine.railhead(look));
+    assert_eq!(before[1].code, 0, "{}", before[1].err);
+    let file = dumped(&machine);
+    away(&machine);
+    for (look, here) in looks.iter().zip(before) {
+        let there = machine.replay(&file, look);
+        assert_eq!((there.code, &there.out), (here.code, &here.out), "{look:?}: {}", there.err);
+    }
+}
+
 #[test]
 fn a_dump_of_a_dump_is_the_same() {
     let machine = families::machine();
