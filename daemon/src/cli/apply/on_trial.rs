@@ -157,7 +157,7 @@ impl Waiting {
                 _ = self.interrupt.recv() => Some(Decision::Undo("interrupted")),
                 _ = self.terminate.recv() => Some(Decision::Undo("told to end")),
                 _ = self.hangup.recv() => Some(Decision::Undo("the terminal is gone")),
-                entered = entered(&mut self.entered) => Some(answered(host, entered)),
+                entered = entered(&mut self.entered) => Some(answered(host, tried, entered)),
                 _ = self.records.next() => standing(host, tried),
                 () = sleep_until(countdown.next()) => standing(host, tried),
             };
@@ -197,7 +197,8 @@ fn standing(host: &Host, tried: &StoredObjects) -> Option<Decision> {
         Ok(Some(_)) => Some(OVER),
         // Somebody confirmed, or the daemon has undone it before we looked.
         Ok(None) => {
-            let in_force = Written::read(host).map(|written| StoredObjects::of(&written.objects));
+            let in_force = Written::read_or_last_good(host, None);
+            let in_force = in_force.map(|written| StoredObjects::of(&written.objects));
             let is_kept = in_force.is_ok_and(|in_force| in_force == *tried);
             Some(if is_kept { Decision::Keep } else { OVER })
         }
@@ -209,12 +210,14 @@ fn standing(host: &Host, tried: &StoredObjects) -> Option<Decision> {
 }
 
 /// What a line on the terminal means, or that there is no terminal any more.
-fn answered(host: &Host, entered: bool) -> Decision {
+fn answered(host: &Host, tried: &StoredObjects, entered: bool) -> Decision {
     if !entered {
         return Decision::Undo("the terminal is gone");
     }
     match trial::confirm(host) {
-        Ok(Confirmed::Kept | Confirmed::Nothing) => Decision::Keep,
+        Ok(Confirmed::Kept) => Decision::Keep,
+        // Somebody else has ended it before: what lies there tells how.
+        Ok(Confirmed::Nothing) => standing(host, tried).unwrap_or(Decision::Keep),
         Ok(Confirmed::TooLate) => Decision::Undo("not confirmed in time"),
         Err(error) => {
             complain(&Chain(&error));
