@@ -22,6 +22,7 @@ mod yaml;
 
 pub use directory::{Directory, Files, SourceError};
 pub use file::{FILE_LIMIT, FileRefusal, SourceFile};
+pub(crate) use last_good::known_version;
 pub use last_good::{LastGoodError, load as load_last_good, save as save_last_good};
 pub use objects::{Known, ObjectRef, Objects};
 pub use origin::Origin;

@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::Host;
 use crate::printable::Printable;
 use crate::report::Timestamp;
-use crate::source::{self, Directory, Inputs as _, Objects, StoredObjects};
+use crate::source::{self, Directory, Inputs as _, Objects, StoredObjects, known_version};
 
 /// The version of the record's format that this build writes and reads.
 const VERSION: u32 = 1;
@@ -45,6 +45,7 @@ const VERSION: u32 = 1;
 /// A trial's record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Trial {
+    #[serde(deserialize_with = "known_version::<VERSION, _>")]
     version: u32,
     /// Who applied the objects.
     by: String,
@@ -297,14 +298,7 @@ fn now(host: &Host) -> Result<Moment, TrialError> {
 fn load(root: &Root) -> Result<Option<Trial>, TrialError> {
     let path = path(root);
     let Some(bytes) = durable::read_optional(&path)? else { return Ok(None) };
-    let damaged = |source| TrialError::Damaged { path, source };
-    match serde_json::from_slice::<Trial>(&bytes) {
-        Ok(Trial { version, .. }) if version != VERSION => {
-            Err(damaged(serde::de::Error::custom(format!("version {version}, not {VERSION}"))))
-        }
-        Ok(trial) => Ok(Some(trial)),
-        Err(error) => Err(damaged(error)),
-    }
+    serde_json::from_slice(&bytes).map(Some).map_err(|source| TrialError::Damaged { path, source })
 }
 
 fn save(root: &Root, trial: &Trial) -> Result<(), TrialError> {

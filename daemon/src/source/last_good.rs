@@ -37,7 +37,7 @@ pub enum LastGoodError {
 /// The file.
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    #[serde(deserialize_with = "known_version")]
+    #[serde(deserialize_with = "known_version::<VERSION, _>")]
     version: u32,
     objects: StoredObjects,
 }
@@ -61,10 +61,13 @@ pub fn save(root: &Root, objects: &Objects) -> Result<bool, LastGoodError> {
     Ok(durable::write_if_changed(&path, &bytes)?)
 }
 
-fn known_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+/// Reads a format's version, which must be `KNOWN`.
+pub(crate) fn known_version<'de, const KNOWN: u32, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<u32, D::Error> {
     match u32::deserialize(deserializer)? {
-        VERSION => Ok(VERSION),
-        other => Err(D::Error::custom(format!("version {other}, not {VERSION}"))),
+        version if version == KNOWN => Ok(version),
+        other => Err(D::Error::custom(format!("version {other}, not {KNOWN}"))),
     }
 }
 
