@@ -1,5 +1,7 @@
 //! A figure: what railhead takes, beside what it is held against.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// One line of what `make bench` shows.
@@ -17,4 +19,10 @@ pub struct Figure {
     pub goal: String,
     /// Whether it was reached.
     pub met: bool,
+}
+
+/// The time in the middle; nothing where there is none.
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -83,6 +83,12 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(" ")
 }
 
+/// For 10.5.0.7, from [`mac`].
+const GRATUITOUS_ARP: &str = "ff ff ff ff ff ff 02 00 00 00 00 01 08 06 \
+                              00 01 08 00 06 04 00 01 \
+                              02 00 00 00 00 01 0a 05 00 07 \
+                              00 00 00 00 00 00 0a 05 00 07";
+
 #[test]
 fn a_gratuitous_arp_goes_out_by_its_link() {
     isolated(|| {
@@ -94,13 +100,7 @@ fn a_gratuitous_arp_goes_out_by_its_link() {
         announcer.announce(address).unwrap();
         let (index, frame) = next_frame(&socket, 0x0806, |_| true);
         assert_eq!(index, b1(&peer));
-        assert_eq!(
-            hex(&frame),
-            "ff ff ff ff ff ff 02 00 00 00 00 01 08 06 \
-             00 01 08 00 06 04 00 01 \
-             02 00 00 00 00 01 0a 05 00 07 \
-             00 00 00 00 00 00 0a 05 00 07"
-        );
+        assert_eq!(hex(&frame), GRATUITOUS_ARP);
     });
 }
 
@@ -117,13 +117,7 @@ fn the_kernel_sends_a_gratuitous_arp_when_it_is_asked_for_an_own_address() {
             route.announce(a1, Ipv4Addr::new(10, 5, 0, 7)).unwrap();
             let (index, frame) = next_frame(&socket, 0x0806, |_| true);
             assert_eq!(index, b1(&peer));
-            assert_eq!(
-                hex(&frame),
-                "ff ff ff ff ff ff 02 00 00 00 00 01 08 06 \
-                 00 01 08 00 06 04 00 01 \
-                 02 00 00 00 00 01 0a 05 00 07 \
-                 00 00 00 00 00 00 0a 05 00 07"
-            );
+            assert_eq!(hex(&frame), GRATUITOUS_ARP);
             let neighbours = Command::new("ip").args(["neigh", "show", "dev", "a1"]).output();
             assert_eq!(String::from_utf8(neighbours.unwrap().stdout).unwrap(), "");
         }

@@ -22,6 +22,15 @@ fn va(route: &mut Route) -> u32 {
     link(route, "va").index
 }
 
+/// Another, in another network.
+fn vc(route: &mut Route) -> u32 {
+    ip("link add vc type veth peer name vd");
+    ip("link set vc up");
+    ip("link set vd up");
+    ip("addr add 10.2.0.2/24 dev vc");
+    link(route, "vc").index
+}
+
 fn shown(words: &str) -> Value {
     let mut found = ip_json(words);
     assert_eq!(found.len(), 1, "{words}: {found:?}");
@@ -132,12 +141,8 @@ fn a_route_with_several_next_hops_is_one_for_each() {
     isolated(|| {
         let mut route = Route::open().unwrap();
         let va = va(&mut route);
-        ip("link add vc type veth peer name vd");
-        ip("link set vc up");
-        ip("link set vd up");
-        ip("addr add 10.2.0.2/24 dev vc");
+        let vc = vc(&mut route);
         ip("route add default nexthop via 10.1.0.1 dev va nexthop via 10.2.0.1 dev vc");
-        let vc = link(&mut route, "vc").index;
         let found = route.default_routes().unwrap();
         assert_eq!(found.iter().map(|found| found.index).collect::<Vec<_>>(), [va, vc]);
         assert!(route.routes(vc).unwrap().iter().any(|found| found.destination.prefix() == 0));
@@ -196,11 +201,7 @@ fn the_way_to_an_address_is_found_with_all_its_next_hops() {
     isolated(|| {
         let mut route = Route::open().unwrap();
         let va = va(&mut route);
-        ip("link add vc type veth peer name vd");
-        ip("link set vc up");
-        ip("link set vd up");
-        ip("addr add 10.2.0.2/24 dev vc");
-        let vc = link(&mut route, "vc").index;
+        let vc = vc(&mut route);
         let mut through = |address: &str| -> Vec<u32> {
             let routes = route.routes_to(address.parse().unwrap()).unwrap();
             routes.iter().map(|route| route.index).collect()

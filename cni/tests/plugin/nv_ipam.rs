@@ -34,8 +34,18 @@ fn address(result: &Value) -> String {
     address.split_once('/').unwrap().0.to_owned()
 }
 
-/// Two containers whose addresses nothing may touch, and what they hold.
+/// A pool of IPv6 beside `blue`, and the config that asks for both.
+fn two_pools() -> Value {
+    save(&json!({
+        "pool": "ippool/six", "first": "fd00::1", "last": "fd00::9", "network": "fd00::/64",
+    }));
+    json!({"ipam": {"type": "nv-ipam", "poolName": "blue,six"}})
+}
+
+/// A block in which no address rests, two containers whose addresses nothing may touch, and what they hold.
 fn bystanders() -> BTreeMap<String, Vec<String>> {
+    block(9);
+    store::no_cooldown();
     ["by-1", "by-2"].map(|container| (container.to_owned(), vec![add(container)])).into()
 }
 

@@ -11,7 +11,7 @@ use super::init::orders;
 use super::program::{Program, run};
 use super::transcript::tell;
 use super::wait::wait_for;
-use crate::figure::Figure;
+use crate::figure::{Figure, median};
 use crate::protocol::{Event, Orders};
 
 mod attach;
@@ -82,11 +82,6 @@ fn set_down(pf: &Pf) {
 fn numvfs(pf: &Pf, count: u16) {
     let file = format!("/sys/bus/pci/devices/{}/sriov_numvfs", pf.address);
     fs::write(file, count.to_string()).expect("set the number of VFs");
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 fn milliseconds(time: Duration) -> String {

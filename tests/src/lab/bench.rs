@@ -24,6 +24,7 @@ pub use self::sheet::Format;
 use self::sheet::Sheet;
 use super::build::{self, Profile};
 use super::{place, theatre};
+use crate::figure::median;
 use crate::guest;
 
 /// Measures something on this machine, under a name to ask for it alone.
@@ -103,11 +104,6 @@ impl Programs {
         let (nothing, peak) = (built.nothing.clone(), built.peak.clone());
         Ok(Self { sriov, nv_ipam, host_local: place::host_local(), nothing, peak })
     }
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 fn milliseconds(time: Duration) -> String {

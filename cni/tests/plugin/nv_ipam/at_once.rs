@@ -46,7 +46,7 @@ fn results(outputs: &[Output]) -> Vec<Value> {
 }
 
 /// The /16 of the pool `blue`.
-fn large_block() {
+pub(super) fn large_block() {
     save(&json!({
         "pool": "ippool/blue", "first": "10.77.0.1", "last": "10.77.255.254",
         "network": "10.77.0.0/16",

@@ -8,10 +8,10 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::store::{held, held_beside, no_cooldown};
+use super::store::{held, held_beside};
 use super::strace::at_every_call;
-use super::{add, bystanders, call, comes_and_goes};
-use crate::bed::{Call, block, isolated, save};
+use super::{add, bystanders, call, comes_and_goes, two_pools};
+use crate::bed::{Call, block, isolated};
 
 /// Kills `verb` at each of its system calls; what it has done by then is looked at by `look`, which
 /// gets what was prepared.
@@ -41,8 +41,6 @@ fn of_the_first_add() {
 #[test]
 fn of_an_add_beside_others() {
     isolated(|| {
-        block(9);
-        no_cooldown();
         let others = bystanders();
         killed_at_every_call(
             || (),
@@ -59,13 +57,8 @@ fn of_an_add_beside_others() {
 #[test]
 fn of_an_add_of_two_pools() {
     isolated(|| {
-        block(9);
-        save(&json!({
-            "pool": "ippool/six", "first": "fd00::1", "last": "fd00::9", "network": "fd00::/64",
-        }));
-        no_cooldown();
         let others = bystanders();
-        let two = json!({"ipam": {"type": "nv-ipam", "poolName": "blue,six"}});
+        let two = two_pools();
         killed_at_every_call(
             || (),
             || call("ADD", "victim", two.clone()),
@@ -80,8 +73,6 @@ fn of_an_add_of_two_pools() {
 #[test]
 fn of_a_del() {
     isolated(|| {
-        block(9);
-        no_cooldown();
         let others = bystanders();
         killed_at_every_call(
             || add("victim"),
@@ -99,8 +90,6 @@ fn of_a_del() {
 #[test]
 fn of_a_gc() {
     isolated(|| {
-        block(9);
-        no_cooldown();
         let valid: Vec<Value> = ["by-1", "by-2"]
             .map(|container| json!({"containerID": container, "ifname": "net1"}))
             .into();

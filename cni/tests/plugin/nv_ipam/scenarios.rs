@@ -7,8 +7,9 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 
+use super::at_once::large_block;
 use super::store::{held, no_cooldown};
-use super::{add, call};
+use super::{add, call, two_pools};
 use crate::bed::{block, isolated, save};
 
 const CONF_DIR: &str = "/run/conf";
@@ -52,10 +53,7 @@ fn scenario_51_what_means_harm_is_refused_with_a_code() {
 fn scenario_54_addresses_of_the_environment_find_their_pools() {
     isolated(|| {
         block(9);
-        save(&json!({
-            "pool": "ippool/six", "first": "fd00::1", "last": "fd00::9", "network": "fd00::/64",
-        }));
-        let two = json!({"ipam": {"type": "nv-ipam", "poolName": "blue,six"}});
+        let two = two_pools();
         let add = |container: &str, args: &str| {
             call("ADD", container, two.clone()).env("CNI_ARGS", args).run()
         };
@@ -108,10 +106,7 @@ fn scenario_62_a_full_block_stays_full_until_exclusions_shrink() {
         // An address in use that is excluded now stays with who has it.
         pool("10.77.0.3");
         assert_eq!(add("b"), "10.77.0.3");
-        save(&json!({
-            "pool": "ippool/blue", "first": "10.77.0.1", "last": "10.77.0.4",
-            "network": "10.77.0.0/24", "gateway": "10.77.0.1",
-        }));
+        block(4);
         assert_eq!(add("c"), "10.77.0.4");
     });
 }
@@ -120,10 +115,7 @@ fn scenario_62_a_full_block_stays_full_until_exclusions_shrink() {
 #[test]
 fn scenario_73_a_full_and_a_read_only_file_system() {
     isolated(|| {
-        save(&json!({
-            "pool": "ippool/blue", "first": "10.77.0.1", "last": "10.77.255.254",
-            "network": "10.77.0.0/16",
-        }));
+        large_block();
         let place = "/run/railhead";
         let tmpfs = |flags: MsFlags, options: &str| loop {
             match mount(Some("tmpfs"), place, Some("tmpfs"), flags, Some(options)) {

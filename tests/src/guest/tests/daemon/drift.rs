@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    admin_mac, drivers, drop_and_wait, holder_of, is_up, mtu, own_mac, passes, put_policy,
+    admin_mac, at_rest, drivers, drop_and_wait, holder_of, is_up, mtu, own_mac, passes, put_policy,
 };
 use crate::guest::Test;
 use crate::guest::cni::Call;
@@ -124,9 +124,9 @@ fn a_user_space_container() {
         Call::add("sriov", "c1", &pod, &config).run().ok();
         let holder = holder_of(&vf, "ip netns exec pod bash -c");
         if is_name_first {
-            let before = passes();
+            let before = at_rest();
             drop(pod);
-            wait_for("the daemon to look", || (passes() > before).then_some(()));
+            wait_for("the daemon to look", || (passes() > Some(before)).then_some(()));
             assert_eq!(attachments()[0]["container"], "c1", "the process has the VF still");
             drop(holder);
         } else {

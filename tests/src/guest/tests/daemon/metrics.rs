@@ -154,11 +154,7 @@ fn what_a_collector_sees() {
 
 /// A scrape is one request for the only PF with VFs. It starts no program and changes nothing, and makes no pass.
 fn costs_one_request(daemon: &Daemon) {
-    let passes = wait_for("the daemon's rest", || {
-        let before = super::passes();
-        sleep(Duration::from_secs(1));
-        Some(super::passes()).filter(|passes| *passes == before)
-    });
+    let made = super::at_rest();
     let trace = Trace::new("scrape").only("%network,%process,%file");
     let strace = trace.attach(daemon.pid());
     scrape();
@@ -174,7 +170,7 @@ fn costs_one_request(daemon: &Daemon) {
         .filter(|line| !line.contains("CLONE_THREAD") && !line.contains("/run/railhead/store"))
         .collect();
     assert_eq!(programs, Vec::<String>::new());
-    assert_eq!(super::passes(), passes);
+    assert_eq!(super::passes(), Some(made));
 }
 
 /// A driver that hangs in a write to sysfs keeps nobody from being told, and a kernel that does not answer only keeps back

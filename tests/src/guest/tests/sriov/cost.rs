@@ -76,6 +76,7 @@ fn costs(pod: &Pod, mut config: Value) -> [Cost; 3] {
             cost.vf_reads += usize::from(reads_vfs(&line));
             cost.visits += usize::from(starts("setns"));
         }
+        assert_eq!(cost.visits % STEPS_OF_A_VISIT, 0, "{verb}: {} setns", cost.visits);
         cost.visits /= STEPS_OF_A_VISIT;
         cost
     })

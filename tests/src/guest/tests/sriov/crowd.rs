@@ -156,6 +156,7 @@ fn others_go_on(bed: &Bed) {
     let error = refused.run().error(11);
     let waits = waits(&trace);
     assert!(!waits.is_empty() && waits.iter().all(|wait| *wait <= A_GLANCE), "{waits:?}");
+    assert!(waits.iter().sum::<u32>() <= 10 * A_GLANCE, "{waits:?}");
     assert!(error["msg"].to_string().contains("container first"), "{error}");
     Call::del("sriov", "second", &others[0], &config).run().ok();
     let config = bed.config(1, json!({"vlan": 200}));

@@ -154,7 +154,9 @@ fn fail_and_look(victim: &Victim, fault: Fault<'_>) -> Option<Option<Tolerated>>
     } else {
         assert!(!call.is_empty(), "{}", reply.output);
         // A verb that finds no way back from the container's namespace ends there and then.
-        if reply.output.status != -nix::libc::SIGABRT {
+        if reply.output.status == -nix::libc::SIGABRT {
+            assert!(call.starts_with("setns("), "{after}: {}", reply.output);
+        } else {
             victim.is_home(&after);
         }
     }
@@ -210,6 +212,7 @@ fn a_killed_add_is_undone_by_del() {
             if reply.output.status == 0 {
                 break;
             }
+            assert_eq!(reply.output.status, -nix::libc::SIGKILL, "{name} {nth}: {}", reply.output);
             killed += 1;
         }
     }
@@ -229,6 +232,7 @@ fn a_killed_del_is_finished_by_del() {
             if reply.output.status == 0 {
                 break;
             }
+            assert_eq!(reply.output.status, -nix::libc::SIGKILL, "{name} {nth}: {}", reply.output);
             killed += 1;
         }
     }

@@ -101,7 +101,8 @@ struct Window(Duration);
 impl Window {
     /// The verb had ended by this instant, or it had not.
     fn learn(&mut self, instant: Duration, ended: bool) {
-        self.0 = if ended { instant } else { self.0 + self.0 / 20 };
+        // One that ended early because the kill came late says little.
+        self.0 = if ended { instant.max(self.0 / 2) } else { self.0 + self.0 / 20 };
     }
 }
 
