@@ -21,10 +21,15 @@ fn the_list_of_the_sriov_plugins_tests_is_true() {
 #[test]
 fn every_test_of_a_scenario_is_there() {
     let known = known();
-    for document in ["docs/scenarios.md", "docs/ipam.md", "docs/cni-sriov-tests.md"] {
+    for (document, at_least) in [
+        ("docs/scenarios.md", 25),
+        ("docs/ipam.md", 25),
+        ("docs/cni-sriov-tests.md", 25),
+        ("docs/field-cases.md", 0),
+    ] {
         let text = read(document);
         let named: BTreeSet<&str> = of_scenarios(&text).collect();
-        assert!(named.len() > 25, "{document} names no more than {named:?}");
+        assert!(named.len() >= at_least, "{document} names no more than {named:?}");
         let missing: Vec<_> = named.iter().filter(|name| !is_there(name, &known)).collect();
         assert!(missing.is_empty(), "{document}: {missing:#?}");
     }
