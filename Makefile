@@ -11,7 +11,7 @@ ETC     ?= /etc
 BUILD   ?= build
 UNITS   := railhead.service railhead-boot.service
 
-.PHONY: help setup build demo shell test test-fast test-vm test-deb bench lint install uninstall deb
+.PHONY: help setup build demo shell test test-fast test-vm test-deb bench lint audit install uninstall deb
 
 help: ## Explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -41,12 +41,18 @@ test-vm: setup ## Run the tests in the VM; FILTER=words leaves those whose name 
 bench: ## Measure, each figure beside its floor or another program (as root); FILTER=words, OUTPUT=json
 	@$(LAB) bench $(if $(OUTPUT),-o $(OUTPUT)) $(FILTER)
 
-lint: setup ## Check format, lints, the arrows between the packages and the units
+lint: setup ## Check format, lints, the arrows between the packages, the dependencies and the units
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --quiet
 	tests/arrows.sh
+	@tests/setup.sh cargo-deny
+	target/lab/bin/cargo-deny check licenses sources bans
 	tests/units.sh
+
+audit: ## Check the dependencies: licences, sources, versions, and what is known against them (needs the RustSec database)
+	@tests/setup.sh cargo-deny
+	target/lab/bin/cargo-deny check
 
 deb: build ## Make a Debian package of it in target/debian
 	@tests/setup.sh cargo-deb

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings what the build and the lab need: Debian packages, the guest's kernel, the musl target, cnitool.
 #
-# Called with `cargo-deb`, it brings what `make deb` needs as well.
+# Called with `cargo-deb` or `cargo-deny`, it brings what `make deb` or `make lint` needs as well.
 #
 # The host is changed as little as possible: packages that are missing are installed, the backports suite is read
 # through lists of our own (the host's apt sources stay as they are), and the guest's kernel is unpacked under
@@ -16,12 +16,13 @@ lab=$PWD/target/lab
 target=x86_64-unknown-linux-musl
 cnitool=v1.3.0
 cargo_deb=3.8.0
+cargo_deny=0.20.2
 mkdir -p "$lab/bin"
 
 case ${1:-} in
-'' | cargo-deb) bench= ;;
+'' | cargo-deb | cargo-deny) bench= ;;
 bench) bench=$1 ;;
-*) echo "usage: $0 [bench | cargo-deb]" >&2; exit 2 ;;
+*) echo "usage: $0 [bench | cargo-deb | cargo-deny]" >&2; exit 2 ;;
 esac
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -208,10 +209,17 @@ if [ ! -x "$lab/bin/cnitool" ]; then
     CGO_ENABLED=0 GOBIN=$lab/bin go install "github.com/containernetworking/cni/cnitool@$cnitool"
 fi
 
-if [ "${1:-}" = cargo-deb ] && [ "$("$lab/bin/cargo-deb" --version 2>/dev/null)" != "$cargo_deb" ]; then
-    say "building cargo-deb $cargo_deb"
-    cargo install --quiet --locked --root "$lab" "cargo-deb@$cargo_deb"
-fi
+# A program of cargo's, of this version and no other, under target/lab/bin.
+bring_cargo_program() {
+    case $("$lab/bin/$1" --version 2>/dev/null) in "$2" | "$1 $2") return ;; esac
+    say "building $1 $2"
+    cargo install --quiet --locked --root "$lab" "$1@$2"
+}
+
+case ${1:-} in
+cargo-deb) bring_cargo_program cargo-deb "$cargo_deb" ;;
+cargo-deny) bring_cargo_program cargo-deny "$cargo_deny" ;;
+esac
 
 if needs_sriov_cni; then
     say "building sriov-cni"
