@@ -13,12 +13,14 @@ use crate::{Violation, Violations};
 
 mod near;
 mod path;
+mod unknown;
 
-pub(crate) use near::{hint, nearest, unknown_field};
+pub(crate) use near::{hint, nearest};
 pub(crate) use path::{FieldPath, child};
+pub(crate) use unknown::{Fields, Unknown};
 
-/// That many wrong types, and that many unknown fields, are told of one document: looking for the
-/// next wrong type costs a pass over it, and nobody reads more.
+/// That many wrong types, and that many unknown fields of a sort, are told of one document:
+/// looking for the next wrong type costs a pass over it, and nobody reads more.
 const TOLD: usize = 20;
 
 /// What decoding came to.
@@ -27,45 +29,46 @@ struct Decoded<T> {
     raw: T,
     /// Fields of a wrong type.
     mistyped: Violations,
-    /// Fields that are in no schema, with the known one that was probably meant.
-    unknown: Vec<Violation>,
+    /// Fields that are in no schema.
+    unknown: Unknown,
 }
 
 /// Decodes `value` as [`decode`] does and lets `check` judge it by the rules of its kind. Unknown
-/// fields join the `warnings`.
+/// fields join the `warnings`, but for those that may be meant to restrict something: they break
+/// a rule.
 pub(crate) fn read<Spec, T>(
     value: Value,
     at: &str,
-    known: &[&str],
+    fields: Fields<'_>,
     warnings: &mut Vec<Violation>,
     check: impl FnOnce(Spec) -> Result<T, Violations>,
 ) -> Result<T, Violations>
 where
     Spec: DeserializeOwned + Default,
 {
-    let Decoded { raw, mistyped, unknown } = decode(value, at, known);
-    warnings.extend(unknown);
-    with_rules(mistyped, check(raw))
+    let Decoded { raw, mistyped, unknown } = decode(value, at, fields);
+    warnings.extend(unknown.warnings);
+    let undecoded = mistyped.0.into_iter().chain(unknown.refused).collect();
+    with_rules(Violations(undecoded), check(raw))
 }
 
-/// All that is wrong: what is `mistyped`, and what the rules of the kind found on the rest. A rule
-/// about a field that could not even be decoded is no news.
-fn with_rules<T>(mistyped: Violations, checked: Result<T, Violations>) -> Result<T, Violations> {
+/// All that is wrong: what was `undecoded`, and what the rules of the kind found on the rest. A
+/// rule about a field that could not even be decoded is no news.
+fn with_rules<T>(undecoded: Violations, checked: Result<T, Violations>) -> Result<T, Violations> {
     let rules = match checked {
-        Ok(checked) => return mistyped.into_result().map(|()| checked),
+        Ok(checked) => return undecoded.into_result().map(|()| checked),
         Err(rules) => rules.0,
     };
     let news =
-        |rule: &Violation| !mistyped.0.iter().any(|wrong| path::related(&wrong.path, &rule.path));
+        |rule: &Violation| !undecoded.0.iter().any(|wrong| path::related(&wrong.path, &rule.path));
     let news: Vec<_> = rules.into_iter().filter(news).collect();
-    Err(Violations(mistyped.0.into_iter().chain(news).collect()))
+    Err(Violations(undecoded.0.into_iter().chain(news).collect()))
 }
 
-/// Decodes `value`, which stands at `at` in its document; `known` are the paths of all its fields,
-/// list items as `[]` (`routes[].dst`).
+/// Decodes `value`, which stands at `at` in its document and has these `fields`.
 ///
 /// A field that is null counts as absent, as it does for the API server.
-fn decode<T>(mut value: Value, at: &str, known: &[&str]) -> Decoded<T>
+fn decode<T>(mut value: Value, at: &str, fields: Fields<'_>) -> Decoded<T>
 where
     T: DeserializeOwned + Default,
 {
@@ -73,9 +76,9 @@ where
     let mut mistyped = Violations::default();
     loop {
         let mut unknown = Vec::new();
-        match attempt(&value, known, &mut unknown) {
+        match attempt(&value, fields.known, &mut unknown) {
             Ok(raw) => {
-                return Decoded { raw, mistyped, unknown: warnings(&unknown, at, known) };
+                return Decoded { raw, mistyped, unknown: Unknown::of(&unknown, at, fields) };
             }
             Err((path, message)) => {
                 let found = path.find(&value).map(shown).unwrap_or_default();
@@ -87,20 +90,11 @@ where
                     mistyped.push(Violation::new(at, "", rule));
                 }
                 if hopeless || mistyped.0.len() > TOLD {
-                    return Decoded { raw: T::default(), mistyped, unknown: Vec::new() };
+                    return Decoded { raw: T::default(), mistyped, unknown: Unknown::default() };
                 }
             }
         }
     }
-}
-
-fn warnings(unknown: &[FieldPath], at: &str, known: &[&str]) -> Vec<Violation> {
-    let told = unknown.iter().take(TOLD).map(|path| unknown_field(path, at, known));
-    let more = unknown.len().saturating_sub(TOLD);
-    let more = (more > 0).then(|| {
-        Violation::new(at, "", format!("{more} more unknown fields; these were the first"))
-    });
-    told.chain(more).collect()
 }
 
 /// The first list or scalar below `value` where `known` says that there are fields.

@@ -9,7 +9,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::document::{FieldPath, unknown_field};
+use crate::document::{FieldPath, Fields, Unknown};
 use crate::policy::Policy;
 use crate::pool::{CidrPool, IpPool};
 use crate::violation::{REQUIRED, quoted};
@@ -22,6 +22,7 @@ mod metadata;
 use kind::Kind;
 use metadata::Metadata;
 
+pub use kind::is_handled;
 pub use list::read_all;
 
 /// A custom resource that keeps every rule.
@@ -79,12 +80,12 @@ pub fn read(document: Value) -> Read {
     let kind_name = text(&fields, "kind", &mut broken);
     let (metadata, name_violations) = metadata::read(fields.remove("metadata"));
     broken.0.extend(name_violations.0);
-    let unknown = fields.keys().filter(|key| !ENVELOPE.contains(&key.as_str()));
-    let mut warnings: Vec<_> =
-        unknown.map(|key| unknown_field(&FieldPath::default().key(key), "", ENVELOPE)).collect();
-
     let known = (!api_version.is_empty() && !kind_name.is_empty())
         .then(|| kind::find(&api_version, &kind_name));
+    let kind = known.as_ref().and_then(|found| found.as_ref().ok());
+    let unknown = unknown(&fields, kind.and_then(|kind| spec_fields(*kind)));
+    broken.0.extend(unknown.refused);
+    let mut warnings = unknown.warnings;
     let object = match known {
         None => Err(Violations::default()),
         Some(Err(violation)) => Err(Violations(vec![violation])),
@@ -104,6 +105,32 @@ pub fn read(document: Value) -> Read {
     let kind_name = if word { kind_name } else { String::new() };
     let Metadata { name, generation } = metadata;
     Read { kind: kind_name, name, generation, object, warnings }
+}
+
+/// What is unknown beside the spec, which has `spec` as its fields: one that belongs there is as
+/// lost as if it were misspelt.
+fn unknown(fields: &Map<String, Value>, spec: Option<Fields<'_>>) -> Unknown {
+    let unknown = fields.keys().filter(|key| !ENVELOPE.contains(&key.as_str()));
+    let unknown: Vec<_> = unknown.map(|key| FieldPath::default().key(key)).collect();
+    let Some(spec) = spec.filter(|_| !unknown.is_empty()) else {
+        return Unknown::of(&unknown, "", Fields { known: ENVELOPE, restricting: &[] });
+    };
+    let below = |fields: &[&str]| fields.iter().map(|field| format!("spec.{field}")).collect();
+    let (known, restricting): (Vec<_>, Vec<_>) = (below(spec.known), below(spec.restricting));
+    let known: Vec<&str> =
+        ENVELOPE.iter().copied().chain(known.iter().map(String::as_str)).collect();
+    let restricting: Vec<&str> = restricting.iter().map(String::as_str).collect();
+    Unknown::of(&unknown, "", Fields { known: &known, restricting: &restricting })
+}
+
+/// The fields of a kind's spec; `None` for one that is known by name only.
+fn spec_fields(kind: Kind) -> Option<Fields<'static>> {
+    match kind {
+        Kind::Policy => Some(policy::spec::FIELDS),
+        Kind::IpPool => Some(pool::spec::IP_POOL_FIELDS),
+        Kind::CidrPool => Some(pool::spec::CIDR_POOL_FIELDS),
+        Kind::Other(_) => None,
+    }
 }
 
 fn refused(violation: Violation) -> Read {

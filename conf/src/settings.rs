@@ -16,6 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::document::Fields;
 use crate::name::{is_altname, is_label_key, is_label_value};
 use crate::violation::quoted;
 use crate::{NodeName, ParseError, PciAddress, Violation, Violations};
@@ -113,11 +114,17 @@ impl Guard {
 pub fn read(document: Value) -> Result<(Settings, Vec<Violation>), Violations> {
     let document = if document.is_null() { Value::Object(Default::default()) } else { document };
     let mut warnings = Vec::new();
-    let settings = crate::document::read(document, "", KEYS, &mut warnings, check)?;
+    let settings = crate::document::read(document, "", FIELDS, &mut warnings, check)?;
     Ok((settings, warnings))
 }
 
-/// The paths of all keys, for messages about unknown ones.
+/// The keys.
+const FIELDS: Fields<'static> = Fields {
+    known: KEYS,
+    // What must not be interrupted, the blocks that are other hosts', and what selectors look at.
+    restricting: &["guard", "standalone", "nodeLabels"],
+};
+
 const KEYS: &[&str] = &[
     "nodeName",
     "nodeLabels",

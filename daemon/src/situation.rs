@@ -265,20 +265,32 @@ fn link_type(pf: &Pf) -> Option<LinkType> {
     Some(if netdev.infiniband { LinkType::InfiniBand } else { LinkType::Ethernet })
 }
 
-/// PFs that nothing is undone on, since a file that cannot be read may hold their policy: nothing
-/// that is missing counts as gone.
+/// PFs that no policy asks for and on which nothing is undone all the same: a policy of theirs, or
+/// one that nobody can tell, is there and cannot be used. What cannot be read is not gone.
 fn held(
     objects: &Objects,
     desired: &Desired,
     ownership: &Ownership,
 ) -> BTreeMap<PciAddress, String> {
-    if objects.is_complete() {
-        return BTreeMap::new();
-    }
-    let unread = objects.problems.iter().find(|problem| problem.object().is_none());
-    let why = unread.map(ToString::to_string).unwrap_or_default();
-    let unwished = ownership.keys().filter(|pf| !desired.pfs.contains_key(pf));
-    unwished.map(|pf| (*pf, format!("what cannot be read may ask for it: {why}"))).collect()
+    let unwished = ownership.iter().filter(|(pf, _)| !desired.pfs.contains_key(pf));
+    let hiding = objects.problems.iter().find(|problem| problem.hides_an_object());
+    let held = unwished.filter_map(|(pf, entry)| {
+        let why = match (hiding, entry.owners.iter().find_map(|owner| unusable(objects, owner))) {
+            (_, Some(problem)) => format!("its policy cannot be used: {problem}"),
+            (Some(problem), None) => format!("what cannot be read may ask for it: {problem}"),
+            (None, None) => return None,
+        };
+        Some((*pf, why))
+    });
+    held.collect()
+}
+
+/// What is wrong with the policy `owner`, of which no version can be used.
+fn unusable<'a>(objects: &'a Objects, owner: &Owner) -> Option<&'a Problem> {
+    let at = ObjectRef::policy(&owner.policy);
+    let problem = objects.problems.iter().find(|problem| problem.object() == Some(&at))?;
+    let is_known = objects.known.iter().any(|known| known.at == at);
+    (!is_known).then_some(problem)
 }
 
 /// PFs that the settings allow to be interrupted, by name, altname or address.

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A snapshot is level, not edge: whoever reads one knows everything, and an event only means
-//! "read again". One bad object hides no other; a file of which nothing can be said makes the
-//! snapshot incomplete ([`Objects::is_complete`]), and then nothing that is missing counts as gone.
+//! "read again". One bad object hides no other; a file of which nothing can be said, or an object of
+//! which nobody can tell which it is, makes the snapshot incomplete ([`Objects::is_complete`]), and then nothing that is missing counts as gone.
 
 pub mod directory;
 mod file;

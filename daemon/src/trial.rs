@@ -171,7 +171,7 @@ impl Trial {
     /// may be as long as some cannot be read.
     fn refuses(&self, objects: &Objects) -> bool {
         let says = || Some(StoredObjects::of(objects));
-        self.refused.is_some() && (!objects.is_complete() || self.refused == says())
+        self.refused.is_some() && (!objects.is_readable() || self.refused == says())
     }
 }
 
@@ -257,7 +257,7 @@ pub fn settle(host: &Host) -> Result<Option<Tried>, TrialError> {
         State::Refused => false,
     };
     let present = match Directory::at(root.objects()).read() {
-        Ok(present) if present.is_complete() => present,
+        Ok(present) if present.is_readable() => present,
         // What cannot be read now is looked at next time; those before stay in force.
         _ => return Ok(Some(Tried { state: State::Refused, ..trial.tried(&now) })),
     };

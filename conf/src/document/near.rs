@@ -1,14 +1,7 @@
 //! Which known field an unknown one was probably meant to be.
 
-use super::path::{FieldPath, child};
-use crate::Violation;
+use super::path::FieldPath;
 use crate::spelling::distance;
-
-/// The warning about the unknown field at `path` below `at`.
-pub(crate) fn unknown_field(path: &FieldPath, at: &str, known: &[&str]) -> Violation {
-    let rule = hint("unknown field", meant(path, at, known).as_deref());
-    Violation::new(path.display(at), "", rule)
-}
 
 /// `rule`, and what was probably meant.
 pub(crate) fn hint(rule: &str, meant: Option<&str>) -> String {
@@ -18,32 +11,35 @@ pub(crate) fn hint(rule: &str, meant: Option<&str>) -> String {
     }
 }
 
-/// The known field that is spelled most alike in the same object; else one of the same name
-/// elsewhere, by its whole path.
-fn meant(path: &FieldPath, at: &str, known: &[&str]) -> Option<String> {
+/// The known field that an unknown one was probably meant to be, by its path: the one that is
+/// spelled most alike in the same object, else the one elsewhere.
+pub(super) fn meant<'a>(path: &FieldPath, known: &[&'a str]) -> Option<&'a str> {
     let (parent, name) = path.split_last()?;
     let here = parent.pattern();
-    let siblings = known.iter().filter_map(|field| {
-        let (holder, leaf) = field.rsplit_once('.').unwrap_or(("", field));
-        (holder == here).then_some(leaf)
-    });
-    if let Some(sibling) = nearest(name, siblings) {
-        return Some(sibling.to_owned());
-    }
-    known
-        .iter()
-        .find(|field| {
-            let leaf = field.rsplit_once('.').map_or(**field, |(_, leaf)| leaf);
-            leaf.eq_ignore_ascii_case(name)
-        })
-        .map(|field| child_pattern(at, field))
+    let (beside, elsewhere): (Vec<_>, Vec<_>) =
+        known.iter().flat_map(|field| with_holders(field)).partition(|field| holder(field) == here);
+    most_alike(name, &beside).or_else(|| most_alike(name, &elsewhere))
 }
 
-fn child_pattern(at: &str, field: &str) -> String {
-    field.split('.').fold(at.to_owned(), |path, step| match step.strip_suffix("[]") {
-        Some(list) => format!("{}[]", child(&path, list)),
-        None => child(&path, step),
-    })
+fn most_alike<'a>(name: &str, fields: &[&'a str]) -> Option<&'a str> {
+    let found = nearest(name, fields.iter().map(|field| leaf(field)))?;
+    fields.iter().copied().find(|field| leaf(field) == found)
+}
+
+/// The path of a field, and those of the objects and lists that it is in.
+pub(super) fn with_holders(field: &str) -> impl Iterator<Item = &str> {
+    let ends = field.match_indices('.').map(|(end, _)| end).chain([field.len()]);
+    ends.filter_map(|end| field.get(..end)).map(|field| field.trim_end_matches("[]"))
+}
+
+/// The path of the object that holds a field.
+pub(super) fn holder(field: &str) -> &str {
+    field.rsplit_once('.').map_or("", |(holder, _)| holder)
+}
+
+/// The name of a field in the object that holds it.
+pub(super) fn leaf(field: &str) -> &str {
+    field.rsplit_once('.').map_or(field, |(_, leaf)| leaf)
 }
 
 /// The candidate that is spelled most like `name`, when one is near enough: a third of the

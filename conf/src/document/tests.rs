@@ -28,12 +28,14 @@ struct Route {
     dst: String,
 }
 
-const KNOWN: &[&str] =
-    &["count", "names", "labels", "nic", "nic.vendor", "nic.up", "routes", "routes[].dst"];
+const FIELDS: Fields<'static> = Fields {
+    known: &["count", "names", "labels", "nic.vendor", "nic.up", "routes[].dst"],
+    restricting: &[],
+};
 
 fn wrong(value: serde_json::Value) -> Vec<String> {
-    let decoded = decode::<Spec>(value, "spec", KNOWN);
-    decoded.mistyped.0.iter().chain(&decoded.unknown).map(ToString::to_string).collect()
+    let decoded = decode::<Spec>(value, "spec", FIELDS);
+    decoded.mistyped.0.iter().chain(&decoded.unknown.warnings).map(ToString::to_string).collect()
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn numbers_that_do_not_fit_are_no_whole_numbers() {
 #[test]
 fn null_is_absent() {
     let value = json!({"count": null, "names": null, "nic": {"vendor": null}});
-    let decoded = decode::<Spec>(value, "spec", KNOWN);
+    let decoded = decode::<Spec>(value, "spec", FIELDS);
     assert_eq!(decoded.mistyped, Violations::default());
     assert_eq!(decoded.raw, Spec { nic: Some(Nic::default()), ..Spec::default() });
 }
@@ -121,4 +123,17 @@ fn a_rule_about_a_field_that_is_not_there_for_its_type_is_no_news() {
     let all = with_rules::<()>(mistyped, Err(Violations(rules.to_vec())));
     let paths: Vec<_> = all.unwrap_err().0.into_iter().map(|v| v.path).collect();
     assert_eq!(paths, ["spec.nic.vendor", "spec.nic.vendors", "spec.names[0]"]);
+}
+
+#[test]
+fn what_restricts_is_refused_however_many_unknown_fields_there_are() {
+    let fields = Fields { restricting: &["nic"], ..FIELDS };
+    let many: BTreeMap<String, i64> = (0..1000).map(|n| (format!("a{n}"), n)).collect();
+    let mut value = json!(many);
+    value["nic"] = json!({"vendorr": "x"});
+    let decoded = decode::<Spec>(value, "spec", fields);
+    let refused: Vec<_> = decoded.unknown.refused.iter().map(ToString::to_string).collect();
+    let said = "unknown field; did you mean vendor? (what may restrict something is not left out)";
+    assert_eq!(refused, [format!("spec.nic.vendorr: {said}")]);
+    assert_eq!(decoded.unknown.warnings.len(), TOLD + 1);
 }

@@ -67,6 +67,13 @@ const GROUPS: &[Group] = &[
     },
 ];
 
+/// Whether objects of this kind are acted upon; `None` for a kind that nobody knows.
+pub fn is_handled(kind: &str) -> Option<bool> {
+    let mut kinds = GROUPS.iter().flat_map(|group| group.kinds);
+    let (_, kind) = kinds.find(|(name, _)| *name == kind)?;
+    Some(!matches!(kind, Kind::Other(_)))
+}
+
 /// The kind `kind` of `api_version`, or which of the two is wrong and what was probably meant.
 pub(super) fn find(api_version: &str, kind: &str) -> Result<Kind, Violation> {
     let (name, version) = api_version.split_once('/').unwrap_or(("", api_version));

@@ -112,6 +112,186 @@ fn a_bad_envelope_does_not_hide_a_bad_spec() {
     insta::assert_snapshot!(messages(&read(document)).join("\n"));
 }
 
+/// A document of each kind with every field that restricts something.
+fn restricted() -> [Value; 3] {
+    let selector = json!({"nodeSelectorTerms": [{
+        "matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}],
+        "matchFields": [{"key": "metadata.name", "operator": "In", "values": ["b"]}],
+    }]});
+    let ranges = json!([{"startIndex": 1, "endIndex": 2}]);
+    let exclusions = json!([{"startIP": "10.0.0.5", "endIP": "10.0.0.6"}]);
+    let mut ip_pool = pool("blue");
+    ip_pool["spec"] = json!({
+        "subnet": "10.0.0.0/24", "perNodeBlockSize": 4, "gateway": "10.0.0.1",
+        "exclusions": exclusions, "perNodeExclusions": ranges, "nodeSelector": selector,
+    });
+    let mut cidr_pool = pool("blue");
+    cidr_pool["kind"] = json!("CIDRPool");
+    cidr_pool["spec"] = json!({
+        "cidr": "10.0.0.0/24", "perNodeNetworkPrefix": 29, "gatewayIndex": 1,
+        "exclusions": exclusions, "perNodeExclusions": ranges, "nodeSelector": selector,
+        "staticAllocations": [
+            {"nodeName": "n", "gateway": "10.0.0.1", "prefix": "10.0.0.0/29"},
+        ],
+    });
+    let policy = json!({
+        "apiVersion": "sriovnetwork.openshift.io/v1", "kind": "SriovNetworkNodePolicy",
+        "metadata": {"name": "intel"},
+        "spec": {
+            "resourceName": "intel", "numVfs": 4, "externallyManaged": true,
+            "nodeSelector": {"a": "b"},
+            "nicSelector": {
+                "vendor": "8086", "deviceID": "1572", "rootDevices": ["0000:01:00.0"],
+                "pfNames": ["ens3f1"],
+            },
+        },
+    });
+    [policy, ip_pool, cidr_pool]
+}
+
+/// The paths of all objects in `value`, as JSON pointers.
+fn objects_in(value: &Value, at: &str, out: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            out.push(at.to_owned());
+            fields.iter().for_each(|(key, field)| objects_in(field, &format!("{at}/{key}"), out));
+        }
+        Value::Array(items) => {
+            let at = |index: usize| format!("{at}/{index}");
+            items.iter().enumerate().for_each(|(index, item)| objects_in(item, &at(index), out));
+        }
+        _ => {}
+    }
+}
+
+/// How people misspell `name`: a letter too few, too many, two in the wrong order, another case.
+fn misspelt(name: &str) -> Vec<String> {
+    let letters: Vec<char> = name.chars().collect();
+    let mut out = vec![name.to_uppercase(), name.to_lowercase(), format!("{name}s")];
+    for at in 0..letters.len() {
+        let (before, after) = (&letters[..at], &letters[at..]);
+        let text = |parts: &[&[char]]| parts.concat().iter().collect::<String>();
+        out.push(text(&[before, &after[1..]]));
+        out.push(text(&[before, &after[..1], after]));
+        if let [one, two, rest @ ..] = after {
+            out.push(text(&[before, &[*two, *one], rest]));
+        }
+    }
+    out.retain(|wrong| wrong != name);
+    out
+}
+
+/// Whatever of these a policy or pool loses, it would be for more than it says.
+#[test]
+fn a_misspelt_restriction_refuses_the_object() {
+    let optional = ["resourceName", "numVfs"];
+    let mut tried = 0;
+    for document in restricted() {
+        assert_eq!(messages(&read(document.clone())), [""; 0]);
+        let mut objects = Vec::new();
+        objects_in(&document["spec"], "/spec", &mut objects);
+        // Any label may be looked at.
+        objects.retain(|at| {
+            !(document["kind"] == "SriovNetworkNodePolicy" && at.ends_with("nodeSelector"))
+        });
+        for at in objects {
+            let fields = document.pointer(&at).unwrap().as_object().unwrap();
+            for name in fields.keys().filter(|name| !optional.contains(&name.as_str())) {
+                for wrong in misspelt(name).into_iter().filter(|wrong| !fields.contains_key(wrong))
+                {
+                    let mut document = document.clone();
+                    let fields = document.pointer_mut(&at).unwrap().as_object_mut().unwrap();
+                    let value = fields.remove(name).unwrap();
+                    fields.insert(wrong.clone(), value);
+                    let read = read(document);
+                    assert!(read.object.is_err(), "{at}/{wrong}: {:?}", messages(&read));
+                    tried += 1;
+                }
+            }
+        }
+    }
+    assert!(tried > 1000, "{tried}");
+}
+
+/// A line that is indented too little, or in the place where another format has it.
+#[test]
+fn a_restriction_in_the_wrong_place_refuses_the_object() {
+    let [policy, ip_pool, _] = restricted();
+    for (mut document, from, to, key, told) in [
+        (
+            policy.clone(),
+            "/spec/nicSelector",
+            "/spec",
+            "pfNames",
+            "spec.pfNames: unknown field; did you mean spec.nicSelector.pfNames?",
+        ),
+        (
+            policy,
+            "/spec",
+            "",
+            "externallyManaged",
+            "externallyManaged: unknown field; did you mean spec.externallyManaged?",
+        ),
+        (
+            ip_pool.clone(),
+            "/spec",
+            "",
+            "nodeSelector",
+            "nodeSelector: unknown field; did you mean spec.nodeSelector?",
+        ),
+        (
+            ip_pool.clone(),
+            "/spec",
+            "",
+            "exclusions",
+            "exclusions: unknown field; did you mean spec.exclusions?",
+        ),
+        (
+            ip_pool,
+            "/spec/nodeSelector/nodeSelectorTerms/0",
+            "/spec/nodeSelector",
+            "matchFields",
+            "spec.nodeSelector.matchFields: unknown field; did you mean spec.nodeSelector.nodeSelectorTerms[].matchFields?",
+        ),
+    ] {
+        let value = document.pointer_mut(from).unwrap().as_object_mut().unwrap().remove(key);
+        document.pointer_mut(to).unwrap()[key] = value.unwrap();
+        let told_of = messages(&read(document));
+        assert!(
+            told_of.iter().any(|line| line.starts_with(&format!("error: {told}"))),
+            "{told_of:?}"
+        );
+    }
+}
+
+/// What other formats call it is near in meaning alone.
+#[test]
+fn a_restriction_by_another_name_refuses_the_object() {
+    let told = |key: &str, at: &str| {
+        let [_, mut document, _] = restricted();
+        document.pointer_mut(at).unwrap()[key] = json!(["10.0.0.9"]);
+        let read = read(document);
+        assert!(read.object.is_err(), "{key}: {:?}", messages(&read));
+        messages(&read).join("\n")
+    };
+    for key in ["exclude", "excludes", "excludeRanges", "Excluded"] {
+        assert!(told(key, "/spec").contains("did you mean exclusions?"), "{key}");
+    }
+    assert!(
+        told("matchLabels", "/spec/nodeSelector/nodeSelectorTerms/0")
+            .contains("did you mean match")
+    );
+    for key in ["reservedIPs", "nodeNames", "nodeAffinity", "ignore"] {
+        told(key, "/spec");
+    }
+    for key in ["range", "description", "vlan", "dhcp"] {
+        let [_, mut document, _] = restricted();
+        document["spec"][key] = json!(1);
+        let read = read(document);
+        assert!(read.object.is_ok() && read.warnings.len() == 1, "{:?}", messages(&read));
+    }
+}
+
 #[test]
 fn the_operators_own_policy_is_skipped() {
     let read = read(json!({
@@ -178,12 +358,13 @@ fn any_json() -> impl Strategy<Value = Value> {
         "\\PC{0,8}".prop_map(Value::from),
     ];
     let fields: Vec<String> =
-        [policy::spec::FIELDS, pool::spec::IP_POOL_FIELDS, pool::spec::CIDR_POOL_FIELDS, ENVELOPE]
+        [policy::spec::FIELDS, pool::spec::IP_POOL_FIELDS, pool::spec::CIDR_POOL_FIELDS]
+            .map(|fields| fields.known)
             .concat()
             .iter()
             .flat_map(|path| path.split('.'))
             .map(|field| field.trim_end_matches("[]").to_owned())
-            .chain(["items".to_owned(), "name".to_owned()])
+            .chain(ENVELOPE.iter().chain(&["items", "name"]).map(ToString::to_string))
             .collect();
     leaf.prop_recursive(6, 64, 8, move |inner| {
         let key = prop_oneof![9 => prop::sample::select(fields.clone()), 1 => "\\PC{0,8}"];

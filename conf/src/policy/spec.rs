@@ -4,8 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// The paths of all fields, for messages about unknown ones.
-pub(crate) const FIELDS: &[&str] = &[
+use crate::document::Fields;
+
+/// The fields.
+pub(crate) const FIELDS: Fields<'static> = Fields {
+    known: KNOWN,
+    // Without `externallyManaged` the VFs that another program makes would be made and removed.
+    restricting: &["nodeSelector", "nicSelector", "externallyManaged"],
+};
+
+const KNOWN: &[&str] = &[
     "resourceName",
     "nodeSelector",
     "numVfs",

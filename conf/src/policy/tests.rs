@@ -212,9 +212,7 @@ fn all_violations_are_told_at_once() {
 
 #[test]
 fn unknown_fields_warn() {
-    let mut document =
-        document(json!({"nicSelector": {"pfName": ["a"], "pfNames": ["a"]}, "numVFs": 3}));
-    document["spec"]["vendor"] = json!("8086");
+    let mut document = document(json!({"numVFs": 3, "prority": 3, "failMode": "secure"}));
     document["spec"]["bridge"] = json!({"ovs": {"bridge": {"failmode": "secure"}}});
     document["spec"]["eSwitchMode"] = json!("switchdev");
     document["statu"] = json!({});

@@ -3,9 +3,17 @@
 use serde::Deserialize;
 
 use super::selector::NodeSelectorSpec;
+use crate::document::Fields;
 
-/// The fields that both kinds have.
-macro_rules! fields {
+/// Fields of both kinds that restrict what is given out, and on which nodes; `own` are more.
+macro_rules! restricting {
+    ($($own:literal),*) => {
+        &["nodeSelector", "exclusions", "perNodeExclusions", $($own),*]
+    };
+}
+
+/// The paths of fields that both kinds have, and of its `own`.
+macro_rules! known {
     ($($own:literal),* $(,)?) => {
         &[
             $($own,)*
@@ -25,18 +33,24 @@ macro_rules! fields {
     };
 }
 
-/// The paths of all fields of an IPPool, for messages about unknown ones.
-pub(crate) const IP_POOL_FIELDS: &[&str] = fields!("subnet", "perNodeBlockSize", "gateway");
+/// The fields of an IPPool. A gateway is not given out.
+pub(crate) const IP_POOL_FIELDS: Fields<'static> = Fields {
+    known: known!("subnet", "perNodeBlockSize", "gateway"),
+    restricting: restricting!("gateway"),
+};
 
-/// The paths of all fields of a CIDRPool.
-pub(crate) const CIDR_POOL_FIELDS: &[&str] = fields!(
-    "cidr",
-    "perNodeNetworkPrefix",
-    "gatewayIndex",
-    "staticAllocations[].nodeName",
-    "staticAllocations[].gateway",
-    "staticAllocations[].prefix",
-);
+/// The fields of a CIDRPool. What is allocated to one node no other gets.
+pub(crate) const CIDR_POOL_FIELDS: Fields<'static> = Fields {
+    known: known!(
+        "cidr",
+        "perNodeNetworkPrefix",
+        "gatewayIndex",
+        "staticAllocations[].nodeName",
+        "staticAllocations[].gateway",
+        "staticAllocations[].prefix",
+    ),
+    restricting: restricting!("gatewayIndex", "staticAllocations"),
+};
 
 /// `spec` of an IPPool.
 #[derive(Debug, Default, Deserialize)]

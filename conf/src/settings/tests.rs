@@ -31,16 +31,33 @@ fn every_key_arrives() {
 
 #[test]
 fn unknown_keys_warn() {
-    let document = json!({"nodename": "a", "standalone": {"host": 0, "hosts": 1, "hosst": 2}});
+    let document = json!({"nodename": "a", "metrics": {"listne": "127.0.0.1:1"}});
     let (settings, warnings) = read(document).unwrap();
     assert_eq!(settings.node_name, None);
     assert_eq!(
         warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
+            "metrics.listne: unknown field; did you mean listen?",
             "nodename: unknown field; did you mean nodeName?",
-            "standalone.hosst: unknown field; did you mean host?",
         ]
     );
+}
+
+#[test]
+fn a_misspelt_guard_leaves_nothing_unguarded() {
+    for (document, message) in [
+        (
+            json!({"guard": {"adresses": ["192.0.2.1"]}}),
+            "guard.adresses: unknown field; did you mean addresses? ",
+        ),
+        (json!({"gard": {"addresses": []}}), "gard: unknown field; did you mean guard? "),
+        (json!({"addresses": []}), "addresses: unknown field; did you mean guard.addresses? "),
+        (json!({"Standalone": {"host": 1}}), "Standalone: unknown field; did you mean standalone?"),
+        (json!({"nodeLabel": {"a": "b"}}), "nodeLabel: unknown field; did you mean nodeLabels? "),
+    ] {
+        let told = refused(document);
+        assert!(told.starts_with(message), "{told}");
+    }
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn of_pool(facts: &Facts<'_>, pool: &PoolRef, standing: &Standing) -> Finding {
 /// What is wrong with the present version of an object of which an older one is in force.
 fn problem_of<'a>(facts: &Facts<'a>, at: &ObjectRef) -> Option<&'a Problem> {
     let kept = facts.objects.known.iter().any(|known| known.kept && known.at == *at);
-    let about = |problem: &&Problem| problem.object().is_none_or(|object| object == at);
+    let about = |problem: &&Problem| problem.hides_an_object() || problem.object() == Some(at);
     facts.objects.problems.iter().find(about).filter(|_| kept)
 }
 

@@ -56,12 +56,12 @@ fn what_is_set_counts() {
 
 #[test]
 fn unknown_keys_are_warned_about_by_name() {
-    let (_directory, root) = with("nodeNames: x\nguard: {allows: []}\n");
+    let (_directory, root) = with("nodeNames: x\nmetrics: {listens: x}\n");
     let loaded = read(&root, "host").unwrap();
     assert_eq!(loaded.warnings.len(), 2, "{:?}", loaded.warnings);
     let all = loaded.warnings.join("\n");
     assert!(all.contains("railhead.yaml: ") && all.contains("nodeNames"), "{all}");
-    assert!(all.contains("guard.allows"), "{all}");
+    assert!(all.contains("metrics.listens"), "{all}");
 }
 
 #[test]

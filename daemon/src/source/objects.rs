@@ -125,9 +125,15 @@ impl Objects {
         self.known.iter().find(|known| known.at == *at)?.generation
     }
 
-    /// Whether every file could be read: if not, an object that is missing may well be there.
-    pub fn is_complete(&self) -> bool {
+    /// Whether every file could be read.
+    pub fn is_readable(&self) -> bool {
         !self.problems.iter().any(|problem| matches!(problem, Problem::File { .. }))
+    }
+
+    /// Whether of everything that is there it is known which object it is: if not, one that is
+    /// missing may well be there.
+    pub fn is_complete(&self) -> bool {
+        !self.problems.iter().any(Problem::hides_an_object)
     }
 
     /// This snapshot with older versions, from `last`, of what cannot be used now: of an object

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use conf::object::is_handled;
 use conf::{Violation, Violations};
 
 use super::{FileRefusal, ObjectRef, Origin};
@@ -53,6 +54,19 @@ impl Problem {
         match self {
             Self::File { .. } => None,
             Self::Object { object, .. } | Self::Duplicate { object, .. } => Some(object),
+        }
+    }
+
+    /// Whether an object is there of which nobody can tell which one: in a file that cannot be
+    /// read, without a name, or of a kind that is misspelt.
+    pub fn hides_an_object(&self) -> bool {
+        match self {
+            Self::File { .. } => true,
+            Self::Object { object, .. } => match is_handled(&object.kind) {
+                Some(handled) => handled && object.name.is_empty(),
+                None => true,
+            },
+            Self::Duplicate { .. } => false,
         }
     }
 }

@@ -44,3 +44,35 @@ fn nothing_is_written() {
     }
     assert_eq!(machine.contents(), before);
 }
+
+/// The other port of the card would get VFs too, were the misspelt name of this one left out.
+#[test]
+fn a_misspelt_selector_plans_nothing() {
+    let machine = machine();
+    for key in ["pfName", "PfNames", "pf_names", "names", "interfaces"] {
+        let selector = format!("vendor: '8086', deviceID: 10c9, {key}");
+        let text = policy("intel", "enp2s0", 4, "").replace("pfNames", &selector);
+        machine.write("policy.yaml", &text);
+        let path = machine.path("policy.yaml");
+        let ran = machine.railhead(&["plan", "-f", path.to_str().unwrap()]);
+        assert_eq!(ran.code, 1, "{key}");
+        assert!(!ran.out.contains("VF"), "{}", ran.out);
+        let told = format!("SriovNetworkNodePolicy intel: spec.nicSelector.{key}: unknown field");
+        assert!(ran.err.contains(&told), "{}", ran.err);
+    }
+}
+
+/// The object that is refused is, and no other.
+#[test]
+fn a_refused_policy_holds_back_no_other() {
+    let machine = machine();
+    machine.objects(
+        "a.yaml",
+        &policy("bad", "enp1s0", 4, "").replace("pfNames", "vendor: '8086', pfName"),
+    );
+    machine.objects("b.yaml", &policy("good", "enp2s0", 1, ""));
+    let ran = machine.railhead(&["plan"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("policy good") && !ran.out.contains("enp1s0"), "{}", ran.out);
+    assert!(ran.err.contains("did you mean pfNames?"), "{}", ran.err);
+}

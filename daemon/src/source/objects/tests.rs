@@ -140,6 +140,29 @@ fn what_a_broken_file_may_hold_stays_as_it_was() {
 }
 
 #[test]
+fn what_an_object_without_a_name_or_kind_may_be_stays_as_it_was() {
+    let last = Objects::of_files(&[file("a.yaml", &policy("x", 1))]);
+    for (from, to) in [
+        ("SriovNetworkNodePolicy", "SriovNetworkNodePolcy"),
+        ("SriovNetworkNodePolicy", "sriovnetworknodepolicy"),
+        ("kind: SriovNetworkNodePolicy", "knd: SriovNetworkNodePolicy"),
+        ("{name: x}", "{Name: x}"),
+        ("{name: x}", "{name: 1}"),
+        ("{name: x}", "x"),
+    ] {
+        let text = policy("x", 2).replace(from, to);
+        let now = Objects::of_files(&[file("a.yaml", &text)]);
+        assert!(now.is_readable() && !now.is_complete(), "{text}");
+        let now = now.keeping(&last);
+        assert_eq!(names(&now), [("SriovNetworkNodePolicy x".to_owned(), true)], "{text}");
+    }
+    // One that railhead does not act upon hides none that it does.
+    let text = "apiVersion: sriovnetwork.openshift.io/v1\nkind: SriovNetwork\nmetadata: {}\n";
+    let now = Objects::of_files(&[file("a.yaml", text)]);
+    assert_eq!((now.problems.len(), now.is_complete()), (1, true));
+}
+
+#[test]
 fn hostile_names_are_told_without_being_obeyed() {
     let text = policy("\"a\\e[2J\\nrailhead: all is well\"", 1);
     let objects = Objects::of_files(&[file("x\u{1b}[2J\n.yaml", &text)]);

@@ -79,7 +79,7 @@ impl Pools<'_> {
                 (State::Pending, Some("to do: give up the block".to_owned()))
             }
             Some(Standing::NotForThisNode) | None => {
-                (State::Failed, Some("kept: a file that cannot be read may hold it".to_owned()))
+                (State::Failed, Some("kept: what cannot be read may ask for it".to_owned()))
             }
             Some(kept @ Standing::Retained { .. }) => (State::InForce, Some(kept.to_string())),
             Some(waits @ Standing::Leaving { .. }) => (State::Waits, Some(waits.to_string())),
