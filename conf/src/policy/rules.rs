@@ -166,6 +166,12 @@ impl Words {
         word("eSwitchMode", &spec.e_switch_mode, &["legacy", "switchdev"]);
         word("linkType", &spec.link_type, &["eth", "ETH", "ib", "IB"]);
         word("vdpaType", &spec.vdpa_type, &["virtio", "vhost"]);
+        word("bridge.groupingPolicy", &spec.bridge.grouping_policy, &["perPF", "perNIC", "all"]);
+        for (at, param) in spec.devlink_params.params.iter().enumerate() {
+            let field = |field: &str| format!("devlinkParams.params[{at}].{field}");
+            word(&field("cmode"), &param.cmode, &["runtime", "driverinit", "permanent"]);
+            word(&field("applyOn"), &param.apply_on, &["PF", "pf", "VF", "vf", "SF", "sf"]);
+        }
         if let Some(ovs) = &spec.bridge.ovs {
             word("bridge.ovs.bridge.failMode", &ovs.bridge.fail_mode, &["secure", "standalone"]);
         }
@@ -251,10 +257,14 @@ fn unsupported(spec: &PolicySpec, words: &Words) -> Vec<Violation> {
     };
     let switchdev = words.eswitch_mode == EswitchMode::Switchdev;
     let infiniband = words.link_type == Some(LinkType::InfiniBand);
+    let grouping = &spec.bridge.grouping_policy;
+    let params: Vec<_> = spec.devlink_params.params.iter().map(|p| p.name.as_str()).collect();
     [
         asked(switchdev, "spec.eSwitchMode", quoted(&spec.e_switch_mode)),
         asked(infiniband, "spec.linkType", quoted(&spec.link_type)),
         asked(words.vdpa_type.is_some(), "spec.vdpaType", quoted(&spec.vdpa_type)),
+        asked(!params.is_empty(), "spec.devlinkParams", quoted(&params.join(", "))),
+        asked(!grouping.is_empty(), "spec.bridge.groupingPolicy", quoted(grouping)),
         asked(words.ovs, "spec.bridge.ovs", String::new()),
     ]
     .into_iter()

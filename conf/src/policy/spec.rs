@@ -32,6 +32,11 @@ const KNOWN: &[&str] = &[
     "vdpaType",
     "excludeTopology",
     "externallyManaged",
+    "devlinkParams.params[].name",
+    "devlinkParams.params[].value",
+    "devlinkParams.params[].cmode",
+    "devlinkParams.params[].applyOn",
+    "bridge.groupingPolicy",
     "bridge.ovs.bridge.datapathType",
     "bridge.ovs.bridge.externalIDs",
     "bridge.ovs.bridge.otherConfig",
@@ -61,7 +66,25 @@ pub(crate) struct PolicySpec {
     pub(crate) vdpa_type: String,
     pub(crate) exclude_topology: bool,
     pub(crate) externally_managed: bool,
+    pub(crate) devlink_params: DevlinkParamsSpec,
     pub(crate) bridge: BridgeSpec,
+}
+
+/// `devlinkParams`, which only NVIDIA's copy of the kind has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+pub(crate) struct DevlinkParamsSpec {
+    pub(crate) params: Vec<DevlinkParamSpec>,
+}
+
+/// One of `devlinkParams.params`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct DevlinkParamSpec {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) cmode: String,
+    pub(crate) apply_on: String,
 }
 
 /// `nicSelector`.
@@ -76,10 +99,11 @@ pub(crate) struct NicSelectorSpec {
     pub(crate) net_filter: String,
 }
 
-/// `bridge`.
+/// `bridge`; only NVIDIA's copy of the kind has `groupingPolicy`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, expecting = "an object")]
+#[serde(default, rename_all = "camelCase", expecting = "an object")]
 pub(crate) struct BridgeSpec {
+    pub(crate) grouping_policy: String,
     pub(crate) ovs: Option<OvsSpec>,
 }
 

@@ -147,6 +147,16 @@ fn fields_that_do_not_go_together() {
             json!({"vdpaType": "vhost", "eSwitchMode": "switchdev", "deviceType": "vfio-pci"}),
             "spec.vdpaType",
         ),
+        (json!({"bridge": {"groupingPolicy": "perVF"}}), "spec.bridge.groupingPolicy"),
+        (
+            json!({"devlinkParams": {"params": [{}, {"name": "a", "cmode": "now"}]}}),
+            "spec.devlinkParams.params[1].cmode",
+        ),
+        (
+            json!({"devlinkParams": {"params": [{"name": "a", "applyOn": "Pf"}]}}),
+            "spec.devlinkParams.params[0].applyOn",
+        ),
+        (json!({"devlinkParams": [{"name": "a"}]}), "spec.devlinkParams"),
         (json!({"bridge": ovs}), "spec.bridge.ovs"),
         (
             json!({"bridge": ovs, "eSwitchMode": "switchdev", "externallyManaged": true}),
@@ -192,6 +202,20 @@ fn what_is_not_supported_is_named() {
         ["spec.eSwitchMode", "spec.vdpaType", "spec.bridge.ovs"]
     );
     assert_eq!(paths(json!({"linkType": "IB"})), ["spec.linkType"]);
+    // What only NVIDIA's copy of the kind has.
+    let param =
+        json!({"name": "esw_multiport", "value": "true", "cmode": "runtime", "applyOn": "PF"});
+    let devlink = |params: Value| json!({"devlinkParams": {"params": params}});
+    assert_eq!(paths(devlink(json!([param]))), ["spec.devlinkParams"]);
+    assert_eq!(
+        paths(devlink(json!([{"name": "enable_roce", "value": "false"}]))),
+        ["spec.devlinkParams"]
+    );
+    assert_eq!(paths(devlink(json!([]))), [""; 0], "it asks for nothing");
+    for policy in ["perPF", "perNIC", "all"] {
+        let bridge = json!({"groupingPolicy": policy});
+        assert_eq!(paths(json!({"bridge": bridge})), ["spec.bridge.groupingPolicy"]);
+    }
     assert_eq!(paths(json!({"linkType": "eth", "eSwitchMode": "legacy", "bridge": {}})), [""; 0]);
 }
 

@@ -42,6 +42,31 @@ fn what_is_not_supported_is_1_and_named() {
 }
 
 #[test]
+fn what_only_nvidias_copy_of_a_policy_has_is_1_and_named() {
+    let machine = machine();
+    for (field, path) in [
+        (
+            "  devlinkParams: {params: [{name: esw_multiport, value: 'true', cmode: runtime}]}\n",
+            "spec.devlinkParams: \"esw_multiport\": is not supported yet",
+        ),
+        (
+            "  bridge: {groupingPolicy: perNIC}\n",
+            "spec.bridge.groupingPolicy: \"perNIC\": is not supported yet",
+        ),
+    ] {
+        machine.objects("net.yaml", &policy("net", "enp1s0", 2, field));
+        let ran = machine.railhead(&["plan"]);
+        assert_eq!((ran.code, ran.err.as_str()), (1, ""), "{field}");
+        assert!(
+            ran.out.contains(&format!("policy net on enp1s0 (0000:01:00.0): {path}")),
+            "{}",
+            ran.out
+        );
+        assert!(!ran.out.contains("create"), "{}", ran.out);
+    }
+}
+
+#[test]
 fn a_broken_rule_is_1_and_the_others_go_on() {
     let machine = machine();
     machine.objects("bad.yaml", &policy("bad", "enp1s0#3-1", 4, "  mtu: 3\n"));
