@@ -46,6 +46,8 @@ pub struct Pf {
     pub vendor: PciId,
     /// PCI device.
     pub device: PciId,
+    /// PCI device of its VFs (`sriov_vf_device`).
+    pub vf_device: PciId,
     /// `sriov_totalvfs`: the most VFs it can have.
     pub total_vfs: u16,
     /// Its link type; `None` when unknown (no netdev).
@@ -148,6 +150,7 @@ pub fn fold(policies: &[Policy], node: &Node) -> Desired {
             outcome.no_match = Some(matching::no_pf(policy, node));
         } else {
             outcome.unmatched = matching::unmatched(policy, node);
+            outcome.hints = matching::renamed(&policy.nic, node.pfs.iter());
         }
     }
     desired

@@ -59,6 +59,7 @@ fn node() -> Node {
         altnames: altnames.iter().map(ToString::to_string).collect(),
         vendor: PciId::new(0x8086),
         device: PciId::new(0x10c9),
+        vf_device: PciId::new(0x10ca),
         total_vfs: 7,
         link_type: Some(LinkType::Ethernet),
     };

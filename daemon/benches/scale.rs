@@ -95,6 +95,7 @@ fn wish(root: &Path, snapshot: &Snapshot) -> Wish {
         altnames: Vec::new(),
         vendor: pf.vendor,
         device: pf.device,
+        vf_device: pf.vf_device,
         total_vfs: pf.total_vfs,
         link_type: None,
     });

@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod dump;
 pub mod host;
 pub mod journal;
+pub mod judge;
 pub mod metrics;
 pub mod model;
 pub mod observe;

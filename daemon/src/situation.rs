@@ -254,6 +254,7 @@ impl From<&Pf> for desired::Pf {
             altnames: pf.altnames.clone(),
             vendor: pf.vendor,
             device: pf.device,
+            vf_device: pf.vf_device,
             total_vfs: pf.total_vfs,
             link_type: link_type(pf),
         }

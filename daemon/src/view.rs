@@ -32,6 +32,11 @@ pub trait View: Serialize {
 
     /// For people, where there is nothing to list: what that means.
     fn nothing(&self) -> &'static str;
+
+    /// For people, after what is listed: what it all comes to.
+    fn conclusion(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A span of time as `kubectl` shows it: `42s`, `7m`, `3h`, `12d`.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::verdict::NoMatch;
 use super::{Node, Pf};
 use crate::VfRange;
+use crate::document::nearest;
 use crate::policy::{NicSelector, Policy};
 
 /// What a policy wants of one PF.
@@ -105,6 +106,22 @@ impl Criterion {
         }
     }
 
+    /// What may be meant instead of what none of these PFs meets.
+    fn hint<'a>(self, nic: &NicSelector, pfs: impl Iterator<Item = &'a Pf> + Clone) -> String {
+        match self {
+            Self::Device => {
+                let of_vfs = pfs.filter(|pf| nic.device == Some(pf.vf_device));
+                let Some(device) = nic.device else { return String::new() };
+                match list(of_vfs.map(|pf| pf.device)) {
+                    none if none.is_empty() => none,
+                    of_pfs => format!("{device} is the id of their VFs, the PF's is {of_pfs}"),
+                }
+            }
+            Self::PfNames => renamed(nic, pfs).join("; "),
+            Self::Vendor | Self::RootDevices | Self::NetFilter => String::new(),
+        }
+    }
+
     /// What these PFs have instead.
     fn offer<'a>(self, pfs: impl Iterator<Item = &'a Pf>) -> String {
         match self {
@@ -129,12 +146,15 @@ pub struct Miss {
     pub wish: String,
     /// What the PF has instead: `8086`; empty for nothing.
     pub here: String,
+    /// What may be meant instead; empty where nobody can tell.
+    pub hint: String,
 }
 
 impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let here = if self.here.is_empty() { "nothing" } else { &self.here };
-        write!(f, "{} is asked for and it has {here}", self.wish)
+        write!(f, "{} is asked for and it has {here}", self.wish)?;
+        if self.hint.is_empty() { Ok(()) } else { write!(f, " ({})", self.hint) }
     }
 }
 
@@ -144,7 +164,11 @@ pub fn misses(policy: &Policy, pf: &Pf) -> Vec<Miss> {
     let unmet = criteria(nic).into_iter().filter(|criterion| !criterion.met(nic, pf));
     let here = std::slice::from_ref(pf);
     unmet
-        .map(|criterion| Miss { wish: criterion.wish(nic), here: criterion.offer(here.iter()) })
+        .map(|criterion| Miss {
+            wish: criterion.wish(nic),
+            here: criterion.offer(here.iter()),
+            hint: criterion.hint(nic, here.iter()),
+        })
         .collect()
 }
 
@@ -164,7 +188,11 @@ pub(super) fn no_pf(policy: &Policy, node: &Node) -> NoMatch {
                 none if none.is_empty() => "none".to_owned(),
                 offer => offer,
             };
-            format!("no PF here has {} (they have {here})", criterion.wish(nic))
+            let hint = match criterion.hint(nic, node.pfs.iter()) {
+                none if none.is_empty() => none,
+                hint => format!("; {hint}"),
+            };
+            format!("no PF here has {} (they have {here}){hint}", criterion.wish(nic))
         }
         None => {
             let wishes: Vec<_> = criteria.iter().map(|criterion| criterion.wish(nic)).collect();
@@ -196,6 +224,45 @@ pub(super) fn unmatched(policy: &Policy, node: &Node) -> Vec<String> {
         .filter(|address| !node.pfs.iter().any(|pf| pf.address == **address))
         .map(ToString::to_string);
     names.chain(addresses).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What PFs may be called now that `nic` names and none of `pfs` is, a sentence each.
+pub(super) fn renamed<'a>(
+    nic: &NicSelector,
+    pfs: impl Iterator<Item = &'a Pf> + Clone,
+) -> Vec<String> {
+    let absent =
+        nic.pf_names.iter().filter(|entry| !pfs.clone().any(|pf| is_named(pf, &entry.name)));
+    absent
+        .filter_map(|entry| {
+            let wanted = &entry.name;
+            if let Some(now) = pfs.clone().flat_map(names).find(|name| is_same_port(wanted, name)) {
+                return Some(format!("{wanted} may be called {now} now"));
+            }
+            // Another number is another port, however alike it is spelled.
+            let same_numbers =
+                pfs.clone().flat_map(names).filter(|name| is_same_number(wanted, name));
+            let nearest = nearest(wanted, same_numbers)?;
+            Some(format!("{nearest} comes nearest to {wanted}"))
+        })
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
+}
+
+/// Whether two names differ in nothing but the port that newer kernels and drivers add: `ens1f0`
+/// and `ens1f0np0`.
+fn is_same_port(one: &str, two: &str) -> bool {
+    let (short, long) = if one.len() < two.len() { (one, two) } else { (two, one) };
+    let port = long.strip_prefix(short).and_then(|rest| rest.strip_prefix("np"));
+    port.is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn is_same_number(one: &str, two: &str) -> bool {
+    fn numbers(name: &str) -> impl Iterator<Item = &str> {
+        name.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty())
+    }
+    numbers(one).eq(numbers(two))
 }
 
 fn is_named(pf: &Pf, name: &str) -> bool {

@@ -13,6 +13,7 @@ fn node() -> Node {
         altnames: altnames.iter().map(|name| (*name).to_owned()).collect(),
         vendor: PciId::new(0x8086),
         device: PciId::new(0x10c9),
+        vf_device: PciId::new(0x10ca),
         total_vfs: 7,
         link_type: Some(LinkType::Ethernet),
     };
@@ -97,6 +98,50 @@ fn every_part_of_a_selector_must_match() {
         let desired = fold(&[policy("a", &[], json!({"nicSelector": selector}))], &node());
         assert_eq!(desired.pfs.len(), count, "{selector}");
         assert_eq!(desired.policies["a"].no_match.is_some(), count == 0, "{selector}");
+    }
+}
+
+/// Why `policy` matches no PF of the node whose first PF is called `name`.
+fn why(name: &str, altnames: &[&str], selector: serde_json::Value) -> String {
+    let mut node = node();
+    node.pfs[0].name = Some(name.parse().unwrap());
+    node.pfs[0].altnames = altnames.iter().map(ToString::to_string).collect();
+    let desired = fold(&[policy("a", &[], json!({"nicSelector": selector}))], &node);
+    let outcome = &desired.policies["a"];
+    outcome.absence().unwrap_or_else(|| format!("{:?}", outcome.pfs))
+}
+
+#[test]
+fn the_id_of_the_vfs_is_told_from_that_of_the_pf() {
+    let told = |selector| why("ens1f0", &[], selector);
+    assert_eq!(
+        told(json!({"deviceID": "10ca"})),
+        "no PF here has deviceID 10ca (they have 10c9); 10ca is the id of their VFs, the PF's is 10c9"
+    );
+    let hint = "10ca is the id of their VFs, the PF's is 10c9";
+    assert!(told(json!({"vendor": "8086", "deviceID": "10ca"})).ends_with(hint));
+    assert!(!told(json!({"deviceID": "1018"})).contains("VFs"));
+}
+
+#[test]
+fn what_a_pf_may_be_called_now_is_told() {
+    let named = |pf: &str| json!({ "pfNames": [pf] });
+    for (name, altnames, asked, hint) in [
+        ("ens7f0np0", &[][..], "ens7f0", "ens7f0 may be called ens7f0np0 now"),
+        ("ens7f0", &[], "ens7f0np0", "ens7f0np0 may be called ens7f0 now"),
+        ("eth0", &["enp59s0f0np12"], "enp59s0f0", "enp59s0f0 may be called enp59s0f0np12 now"),
+        ("enp1s0", &[], "ENP1S0", "enp1s0 comes nearest to ENP1S0"),
+        ("enp1s0", &[], "epn1s0", "enp1s0 comes nearest to epn1s0"),
+    ] {
+        let told = why(name, altnames, named(asked));
+        assert!(told.ends_with(&format!("; {hint}")), "{told}");
+        // Where the policy has another PF too.
+        let told = why(name, altnames, json!({"pfNames": [asked, "ens1f1"]}));
+        assert_eq!(told, format!("this host has no {asked}; {hint}"));
+    }
+    for (name, asked) in [("ens7f0", "ens7f2"), ("ens7f0np0", "ens7f1"), ("ens7f0npx", "ens8f0")] {
+        let told = why(name, &[], named(asked));
+        assert!(told.ends_with(')'), "another port: {told}");
     }
 }
 

@@ -221,12 +221,28 @@ pub struct PolicyOutcome {
     pub no_match: Option<NoMatch>,
     /// PF names and addresses of its selector that no PF of this node has, though others match.
     pub unmatched: Vec<String>,
+    /// What these may be called now, a sentence each.
+    #[serde(default)]
+    pub hints: Vec<String>,
 }
 
 impl PolicyOutcome {
     /// What it names and this host does not have, in words; `None` when there is all of it.
     pub fn lacking(&self) -> Option<String> {
         let is_lacking = !self.unmatched.is_empty();
-        is_lacking.then(|| format!("this host has no {}", self.unmatched.join(", ")))
+        let lacking = || format!("this host has no {}", self.unmatched.join(", "));
+        is_lacking.then(|| {
+            std::iter::once(lacking()).chain(self.hints.clone()).collect::<Vec<_>>().join("; ")
+        })
+    }
+
+    /// Why this host cannot do all that it asks for, whatever other policies there are: it has
+    /// none of the PFs, or not all of them.
+    pub fn absence(&self) -> Option<String> {
+        match &self.no_match {
+            Some(NoMatch::NoPf { why }) => Some(why.clone()),
+            Some(NoMatch::OtherNode { .. } | NoMatch::NoVfs) => None,
+            None => self.lacking(),
+        }
     }
 }

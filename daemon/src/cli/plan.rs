@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{Context, Exit, Outcome, complain_of_sources};
-use crate::plan::{Blocked, Plan};
+use super::{Context, Exit, Outcome, complain_of_sources, status};
+use crate::judge;
+use crate::plan::Blocked;
 use crate::situation::{Situation, Written};
-use crate::source::{Files, Objects};
+use crate::source::Files;
 use crate::view::Planned;
 
 /// Show what `apply` would do, step by step
@@ -35,17 +36,24 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     };
     let situation = Situation::look(&context.host, &written)?;
     let plan = situation.plan();
-    let all_usable = situation.objects.problems.is_empty();
-    context.out.show(&Planned { plan: &plan, all_usable })?;
+    let pools = status::pools(&context.host, &situation);
+    let planned = Planned {
+        plan: &plan,
+        policies: judge::policies(&situation, &plan),
+        pools: pools.as_ref().map(|pools| pools.as_ref().status()).unwrap_or_default(),
+        all_usable: situation.objects.problems.is_empty() && pools.is_ok(),
+    };
+    context.out.show(&planned)?;
     complain_of_sources(&situation);
-    Ok(exit(args, &situation.objects, &plan))
+    pools?;
+    Ok(exit(args, &planned))
 }
 
-fn exit(args: &Args, objects: &Objects, plan: &Plan) -> Exit {
-    let mut blocked = plan.lanes.iter().flat_map(|lane| &lane.blocked);
-    if !objects.problems.is_empty() || !blocked.all(Blocked::is_wait) {
+fn exit(args: &Args, planned: &Planned<'_>) -> Exit {
+    let mut blocked = planned.plan.lanes.iter().flat_map(|lane| &lane.blocked);
+    if !planned.all_usable || planned.fails() || !blocked.all(Blocked::is_wait) {
         Exit::Failed
-    } else if args.exit_code && !plan.is_empty() {
+    } else if args.exit_code && planned.has_changes() {
         Exit::Changes
     } else {
         Exit::Done

@@ -1,10 +1,16 @@
 //! `railhead status`: whether the host is as the objects want it.
 
+use std::collections::BTreeMap;
+
+use conf::block::PoolRef;
+
 use super::{Context, Exit, Outcome, complain, complain_of_sources, ipam};
-use crate::claims::{self, Directory};
+use crate::claims::{self, Directory, Standing};
+use crate::host::Host;
 use crate::pause;
 use crate::service::client::Client;
 use crate::situation::{Situation, Written};
+use crate::source::Objects;
 use crate::view::ipam::Addresses;
 use crate::view::status::{Pools, Status};
 
@@ -29,17 +35,9 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
         Some(client) => Some(client.status()?),
         None => told.and_then(|told| told.daemon.clone()),
     };
-    let node = &situation.loaded.node;
-    let (root, now) = (context.host.root(), context.host.now()?);
-    let claims = Directory::looking(root, &node.name, &situation.loaded.settings, now.clone())
-        .told(told.map(|told| &told.leases));
-    let pools = Pools {
-        standings: &claims::settle(&claims, &situation.objects, node)?,
-        addresses: &Addresses::of(ipam::read(&context.host)?, now.time),
-        objects: &situation.objects,
-    };
-    let pause = pause::load(root, context.host.wall())?;
-    let status = Status::of(&situation, &plan, &pools, daemon.as_ref(), pause);
+    let pools = pools(&context.host, &situation)?;
+    let pause = pause::load(context.host.root(), context.host.wall())?;
+    let status = Status::of(&situation, &plan, &pools.as_ref(), daemon.as_ref(), pause);
     context.out.show(&status)?;
     complain_of_sources(&situation);
     if let Some(loss) = &pools.addresses.loss {
@@ -47,4 +45,36 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     }
     let is_readable = situation.loaded.broken.is_none() && situation.objects.problems.is_empty();
     Ok(if is_readable && status.is_in_force() { Exit::Done } else { Exit::Failed })
+}
+
+/// How this node stands with each pool, and what it holds of it.
+pub(super) struct Looked<'a> {
+    standings: BTreeMap<PoolRef, Standing>,
+    addresses: Addresses,
+    objects: &'a Objects,
+}
+
+impl Looked<'_> {
+    /// What the state of pools is made of.
+    pub(super) fn as_ref(&self) -> Pools<'_> {
+        let Self { standings, addresses, objects } = self;
+        Pools { standings, addresses, objects }
+    }
+}
+
+/// Looks at blocks and leases, and how the node would stand with each pool after a pass.
+pub(super) fn pools<'a>(
+    host: &Host,
+    situation: &'a Situation,
+) -> Result<Looked<'a>, Box<dyn std::error::Error>> {
+    let node = &situation.loaded.node;
+    let now = host.now()?;
+    let claims =
+        Directory::looking(host.root(), &node.name, &situation.loaded.settings, now.clone())
+            .told(host.told().map(|told| &told.leases));
+    Ok(Looked {
+        standings: claims::settle(&claims, &situation.objects, node)?,
+        addresses: Addresses::of(ipam::read(host)?, now.time),
+        objects: &situation.objects,
+    })
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use conf::PciAddress;
-use conf::desired::NoMatch;
 use serde::{Deserialize, Serialize};
 
 use super::Pass;
@@ -142,14 +141,12 @@ impl Pass {
     }
 
     fn not_in_force(&self) -> BTreeMap<String, String> {
-        let policies = self.situation.desired().policies.iter().filter_map(|(name, outcome)| {
-            let why = match &outcome.no_match {
-                Some(NoMatch::NoPf { why }) => why.clone(),
-                Some(_) => return None,
-                None => outcome.lacking()?,
-            };
-            Some((format!("policy {name}"), why))
-        });
+        let policies = self
+            .situation
+            .desired()
+            .policies
+            .iter()
+            .filter_map(|(name, outcome)| Some((format!("policy {name}"), outcome.absence()?)));
         let pools = self.pools.iter().filter(|(_, standing)| !standing.is_settled());
         policies.chain(pools.map(|(pool, why)| (pool.to_string(), why.to_string()))).collect()
     }

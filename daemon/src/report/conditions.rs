@@ -120,14 +120,8 @@ pub(super) fn failures(facts: &Facts<'_>) -> Vec<String> {
 
 /// Policies that name PFs, or kinds of PFs, which this node does not have.
 fn absent_pfs<'a>(facts: &Facts<'a>) -> impl Iterator<Item = String> + use<'a> {
-    facts.desired.policies.iter().filter_map(|(name, outcome)| {
-        let why = match &outcome.no_match {
-            Some(NoMatch::NoPf { why }) => why.clone(),
-            None => outcome.lacking()?,
-            Some(_) => return None,
-        };
-        Some(format!("policy {name}: {why}"))
-    })
+    let policies = facts.desired.policies.iter();
+    policies.filter_map(|(name, outcome)| Some(format!("policy {name}: {}", outcome.absence()?)))
 }
 
 fn ready(facts: &Facts<'_>, failures: &[String]) -> Finding {

@@ -73,7 +73,7 @@ impl Explained {
                 .collect(),
             policies: policies
                 .into_iter()
-                .map(|name| PolicyExplained::of(situation, &name))
+                .map(|name| PolicyExplained::of(situation, plan, &name))
                 .collect(),
         }
     }

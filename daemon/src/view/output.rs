@@ -50,15 +50,16 @@ impl<W: Write> Output<W> {
         match self.format {
             Format::Table => {
                 let tables = view.tables();
-                let tables: Vec<String> = tables
+                let mut parts: Vec<String> = tables
                     .iter()
                     .filter(|table| !table.is_empty())
                     .map(|table| table.render(self.colour))
                     .collect();
-                match tables.is_empty() {
-                    true => self.line(view.nothing()),
-                    false => self.line(&tables.join("\n\n")),
+                if parts.is_empty() {
+                    return self.line(view.nothing());
                 }
+                parts.extend(view.conclusion().map(str::to_owned));
+                self.line(&parts.join("\n\n"))
             }
             Format::Json | Format::Yaml => self.document(view),
         }

@@ -2,19 +2,53 @@
 
 use serde::Serialize;
 
+use super::status::{self, PoolStatus};
 use super::{Cell, Table, Tone, View};
+use crate::judge::{PolicyStatus, State};
 use crate::plan::{Blocked, Disruption, Lane, Plan, Step};
 use crate::reconcile::{Outcome, PfOutcome};
 
-/// A plan, and whether it says all that there is to say. As JSON and YAML the plan alone.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(transparent)]
+/// A plan, how each policy fares, and which blocks are to be claimed or given up.
+#[derive(Debug, Clone, Serialize)]
 pub struct Planned<'a> {
     /// The plan.
+    #[serde(flatten)]
     pub plan: &'a Plan,
+    /// The policies.
+    pub policies: Vec<PolicyStatus>,
+    /// The pools that have, or should have, a block on this node.
+    pub pools: Vec<PoolStatus>,
     /// Whether all objects could be used that it was made from.
     #[serde(skip)]
     pub all_usable: bool,
+}
+
+impl Planned<'_> {
+    /// Whether something cannot be as the objects want it, besides what is in the way on PFs.
+    pub fn fails(&self) -> bool {
+        self.states().any(|state| state == State::Failed)
+    }
+
+    /// Whether there is something to do.
+    pub fn has_changes(&self) -> bool {
+        !self.plan.is_empty() || self.pools.iter().any(|pool| pool.state == State::Pending)
+    }
+
+    fn states(&self) -> impl Iterator<Item = State> {
+        let policies = self.policies.iter().map(|policy| policy.state);
+        policies.chain(self.pools.iter().map(|pool| pool.state))
+    }
+
+    /// The policies that have no effect here, or not all of it, and are told of nowhere else.
+    fn without_effect(&self) -> impl Iterator<Item = &PolicyStatus> {
+        let untold = |policy: &&PolicyStatus| match policy.state {
+            State::NotHere | State::InPart => true,
+            State::Failed => !policy.is_in_the_way,
+            State::Pending | State::Waits => policy.reason == "PartlyLost",
+            State::InForce => false,
+        };
+        self.policies.iter().filter(untold)
+    }
 }
 
 impl View for Planned<'_> {
@@ -29,11 +63,18 @@ impl View for Planned<'_> {
                 blocked.row(blocked_row(lane, obstacle));
             }
         }
-        vec![steps, blocked]
+        let policies = status::policies(self.without_effect());
+        let unsettled = |pool: &&PoolStatus| pool.state != State::InForce;
+        let pools = status::pools_table(self.pools.iter().filter(unsettled));
+        vec![steps, blocked, policies, pools]
     }
 
     fn nothing(&self) -> &'static str {
         nothing_to_do(self.all_usable)
+    }
+
+    fn conclusion(&self) -> Option<&'static str> {
+        (!self.has_changes()).then_some("Nothing to do.")
     }
 }
 

@@ -1,19 +1,19 @@
 //! How the node is: the daemon, PFs, policies and pools.
 
-use conf::desired::{NoMatch, PolicyOutcome, Verdict};
-use conf::{PciAddress, VfRange};
+use conf::PciAddress;
 use serde::Serialize;
 
 use super::{Cell, Table, Tone, View};
+use crate::judge::{self, PolicyStatus, State};
 use crate::pause::Pause;
-use crate::plan::{Blocked, Lane, Plan};
+use crate::plan::Plan;
 use crate::service::protocol::{Activity, DaemonStatus};
 use crate::situation::Situation;
-use crate::snapshot::Snapshot;
 use crate::trial::{self, Tried};
 
 mod pools;
 
+pub(super) use pools::table as pools_table;
 pub use pools::{PoolStatus, Pools};
 
 /// How the node is.
@@ -50,22 +50,6 @@ pub struct Daemon {
     pub passes: u64,
 }
 
-/// Whether something is as wished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum State {
-    /// It is.
-    InForce,
-    /// It will be when somebody who uses a VF is gone.
-    Waits,
-    /// It will be after the next pass.
-    Pending,
-    /// It does not matter here.
-    NotHere,
-    /// It is not.
-    Failed,
-}
-
 /// How a PF is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -86,18 +70,6 @@ pub struct PfStatus {
     pub detail: Vec<String>,
 }
 
-/// How a policy is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PolicyStatus {
-    /// Its name.
-    pub name: String,
-    /// Whether it is in force.
-    pub state: State,
-    /// Where, or why not.
-    pub detail: Vec<String>,
-}
-
 impl Status {
     /// How the node is, of which `plan` is the plan.
     pub fn of(
@@ -107,7 +79,6 @@ impl Status {
         daemon: Option<&DaemonStatus>,
         pause: Option<Pause>,
     ) -> Self {
-        let policies = situation.desired().policies.iter();
         let pfs = situation.desired().pfs.keys().chain(situation.ownership.keys());
         let mut pfs: Vec<PciAddress> = pfs.copied().collect();
         pfs.sort();
@@ -123,9 +94,7 @@ impl Status {
             pause,
             trial: situation.trial.clone(),
             pfs: pfs.into_iter().map(|pf| pf_status(pf, situation, plan)).collect(),
-            policies: policies
-                .map(|(name, outcome)| policy_status(name, outcome, &situation.snapshot, plan))
-                .collect(),
+            policies: judge::policies(situation, plan),
             pools: pools.status(),
         }
     }
@@ -135,16 +104,14 @@ impl Status {
         let pfs = self.pfs.iter().map(|pf| pf.state);
         let policies = self.policies.iter().map(|policy| policy.state);
         let pools = self.pools.iter().map(|pool| pool.state);
-        pfs.chain(policies)
-            .chain(pools)
-            .all(|state| matches!(state, State::InForce | State::NotHere))
+        pfs.chain(policies).chain(pools).all(State::is_at_rest)
             && !self.trial.as_ref().is_some_and(|trial| trial.state == trial::State::Refused)
     }
 }
 
 fn pf_status(address: PciAddress, situation: &Situation, plan: &Plan) -> PfStatus {
     let pf = situation.snapshot.pfs.get(&address);
-    let (state, detail) = lane_status(plan.lane(address));
+    let (state, detail) = judge::lane(plan.lane(address));
     let policies = situation.desired().pfs.get(&address).map(|pf| pf.policies.clone());
     PfStatus {
         pci_address: address,
@@ -155,86 +122,6 @@ fn pf_status(address: PciAddress, situation: &Situation, plan: &Plan) -> PfStatu
         state,
         detail,
     }
-}
-
-/// How a PF is of which that is still to be done; nothing is left where there is no lane.
-pub(super) fn lane_status(lane: Option<&Lane>) -> (State, Vec<String>) {
-    let Some(lane) = lane else { return (State::InForce, Vec::new()) };
-    let state = match (lane.blocked.is_empty(), lane.blocked.iter().all(Blocked::is_wait)) {
-        (true, _) => State::Pending,
-        (false, true) => State::Waits,
-        (false, false) => State::Failed,
-    };
-    let blocked = lane.blocked.iter().map(ToString::to_string);
-    let steps = lane.steps.first().map(|step| match lane.steps.len() {
-        1 => format!("to do: {step}"),
-        more => format!("to do: {step}, and {} more", more - 1),
-    });
-    (state, blocked.chain(steps).collect())
-}
-
-fn policy_status(
-    name: &str,
-    outcome: &PolicyOutcome,
-    snapshot: &Snapshot,
-    plan: &Plan,
-) -> PolicyStatus {
-    let status = |state, detail| PolicyStatus { name: name.to_owned(), state, detail };
-    match &outcome.no_match {
-        Some(NoMatch::OtherNode { label, .. }) => {
-            return status(State::NotHere, vec![format!("for nodes with {label}")]);
-        }
-        Some(NoMatch::NoVfs) => {
-            return status(State::NotHere, vec!["asks for no VFs".to_owned()]);
-        }
-        Some(NoMatch::NoPf { why }) => return status(State::Failed, vec![why.clone()]),
-        None => {}
-    }
-    let mut worst = State::InForce;
-    let mut detail = Vec::new();
-    for (pf, verdict) in &outcome.pfs {
-        let (state, said) = verdict_status(verdict, plan.lane(*pf));
-        worst = worse(worst, state);
-        detail.push(format!("{}: {said}", snapshot.label(*pf)));
-    }
-    if let Some(lacking) = outcome.lacking() {
-        worst = State::Failed;
-        detail.push(lacking);
-    }
-    status(worst, detail)
-}
-
-fn verdict_status(verdict: &Verdict, lane: Option<&Lane>) -> (State, String) {
-    let joined = |items: Vec<String>| items.join("; ");
-    match verdict {
-        Verdict::Applied { ranges } => (lane_status(lane).0, vfs(ranges)),
-        Verdict::PartlyLost { ranges, lost } => {
-            let lost = joined(lost.iter().map(ToString::to_string).collect());
-            (lane_status(lane).0, format!("{}; {lost}", vfs(ranges)))
-        }
-        Verdict::Lost { lost } => {
-            (State::NotHere, joined(lost.iter().map(ToString::to_string).collect()))
-        }
-        Verdict::Refused { refusals: why } | Verdict::HeldBack { by: why } => {
-            (State::Failed, joined(why.iter().map(ToString::to_string).collect()))
-        }
-    }
-}
-
-fn vfs(ranges: &[VfRange]) -> String {
-    let ranges: Vec<String> = ranges.iter().map(ToString::to_string).collect();
-    format!("VFs {}", ranges.join(", "))
-}
-
-fn worse(one: State, other: State) -> State {
-    let rank = |state| match state {
-        State::NotHere => 0,
-        State::InForce => 1,
-        State::Pending => 2,
-        State::Waits => 3,
-        State::Failed => 4,
-    };
-    if rank(other) > rank(one) { other } else { one }
 }
 
 impl View for Status {
@@ -254,21 +141,8 @@ impl View for Status {
             ];
             pfs.row_with(row, &pf.detail);
         }
-        let mut policies = Table::new(["POLICY", "STATE", "DETAIL"]);
-        for policy in &self.policies {
-            policies.row_with([Cell::new(&policy.name), state(policy.state)], &policy.detail);
-        }
-        let mut pools = Table::new(["POOL", "BLOCK", "USED", "FREE", "STATE", "DETAIL"]);
-        for pool in &self.pools {
-            let row = [
-                Cell::new(&pool.pool),
-                Cell::maybe(pool.block),
-                Cell::maybe_number(pool.used),
-                Cell::maybe_number(pool.free.as_ref()),
-                state(pool.state),
-            ];
-            pools.row_with(row, &pool.detail);
-        }
+        let policies = policies(&self.policies);
+        let pools = pools_table(&self.pools);
         let mut pause = Table::new(["PAUSED"]);
         if let Some(paused) = &self.pause {
             pause.row([Cell::new(paused).tone(Tone::Warning)]);
@@ -299,10 +173,20 @@ fn daemon(daemon: Option<&Daemon>) -> Cell {
     ))
 }
 
+/// The table of these policies.
+pub(super) fn policies<'a>(all: impl IntoIterator<Item = &'a PolicyStatus>) -> Table {
+    let mut table = Table::new(["POLICY", "STATE", "DETAIL"]);
+    for policy in all {
+        table.row_with([Cell::new(&policy.name), state(policy.state)], &policy.detail);
+    }
+    table
+}
+
 /// The cell of a state.
 pub(super) fn state(state: State) -> Cell {
     let (text, tone) = match state {
         State::InForce => ("in force", Tone::Good),
+        State::InPart => ("in part", Tone::Warning),
         State::Waits => ("waits", Tone::Warning),
         State::Pending => ("to do", Tone::Warning),
         State::NotHere => ("not here", Tone::Faint),

@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use crate::machine::{Machine, ip_pool, policy};
 
 fn machine() -> Machine {
@@ -75,4 +77,92 @@ fn a_refused_policy_holds_back_no_other() {
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("policy good") && !ran.out.contains("enp1s0"), "{}", ran.out);
     assert!(ran.err.contains("did you mean pfNames?"), "{}", ran.err);
+}
+
+fn json(machine: &Machine, arguments: &[&str]) -> Value {
+    serde_json::from_str(&machine.railhead(&[arguments, &["-o", "json"]].concat()).out).unwrap()
+}
+
+/// A plan that is empty since nothing is selected is no host as the objects want it.
+#[test]
+fn policies_without_effect_are_named() {
+    let machine = machine();
+    let of_vfs = policy("of-vfs", "", 4, "").replace("pfNames: []", "deviceID: 10ca");
+    machine.objects("a.yaml", &of_vfs);
+    machine.objects("b.yaml", &policy("renamed", "enp1s0np0", 4, ""));
+    machine.objects("c.yaml", &policy("none", "enp1s0", 0, ""));
+    let other =
+        policy("other", "enp1s0", 4, "").replace("nodeSelector: {}", "nodeSelector: {a: b}");
+    machine.objects("d.yaml", &other);
+    let ran = machine.railhead(&["plan"]);
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""));
+    insta::assert_snapshot!(ran.out);
+    assert_eq!(machine.railhead(&["plan", "--exit-code"]).code, 1, "as status and apply");
+    let planned = json(&machine, &["plan"]);
+    insta::assert_json_snapshot!("without_effect_as_json", planned);
+}
+
+#[test]
+fn policies_for_others_fail_nothing_and_are_named() {
+    let machine = machine();
+    let other =
+        policy("other", "enp1s0", 4, "").replace("nodeSelector: {}", "nodeSelector: {a: b}");
+    machine.objects("d.yaml", &other);
+    let ran = machine.railhead(&["plan", "--exit-code"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    insta::assert_snapshot!(ran.out);
+    let nothing = Machine::new();
+    let said = "Nothing to do: everything is as the objects want it.\n";
+    assert_eq!(nothing.railhead(&["plan"]).out, said);
+}
+
+#[test]
+fn claims_of_address_blocks_are_planned_too() {
+    let machine = machine();
+    machine.objects("pool.yaml", &ip_pool("blue", "192.168.100.0/24"));
+    let ran = machine.railhead(&["plan"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(ran.out.contains("to do: claim 192.168.100.1-192.168.100.8"), "{}", ran.out);
+    assert_eq!(machine.railhead(&["plan", "--exit-code"]).code, 3);
+    assert_eq!(json(&machine, &["plan"])["pools"][0]["state"], "pending");
+    let settings = "nodeName: lab\nstandalone: {host: 32, hosts: 33}\n";
+    machine.write("etc/railhead/railhead.yaml", settings);
+    let ran = machine.railhead(&["plan"]);
+    assert_eq!(ran.code, 1, "there is no block for it: {}", ran.out);
+    assert!(ran.out.contains("failed") && !ran.out.contains("everything"), "{}", ran.out);
+}
+
+/// Policies of every fate, by two and two: `plan`, `status` and `explain` say the same of each.
+#[test]
+fn plan_status_and_explain_agree() {
+    let with = |name: &str, pfs: &str, count, priority: u8, more: &str| {
+        policy(name, pfs, count, &format!("  priority: {priority}\n{more}"))
+    };
+    let elsewhere =
+        with("z", "enp1s0", 2, 1, "").replace("nodeSelector: {}", "nodeSelector: {a: b}");
+    let others = [
+        with("z", "enp1s0", 2, 1, ""),
+        with("z", "enp1s0, enp2s0", 2, 90, ""),
+        with("z", "enp1s0#1-1, enp9s0", 2, 90, ""),
+        with("z", "enp9s0", 2, 90, ""),
+        with("z", "enp1s0", 0, 1, ""),
+        with("z", "enp1s0", 9, 1, ""),
+        with("z", "enp1s0#1-1", 2, 1, "  eSwitchMode: switchdev\n"),
+        with("z", "enp1s0#5-3", 2, 1, ""),
+        elsewhere,
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    for other in others {
+        let machine = machine();
+        machine.objects("a.yaml", &with("a", "enp1s0", 2, 50, ""));
+        machine.objects("z.yaml", &other);
+        let (plan, status) = (json(&machine, &["plan"]), json(&machine, &["status"]));
+        assert_eq!(plan["policies"], status["policies"], "{other}");
+        for policy in plan["policies"].as_array().unwrap() {
+            let explained = json(&machine, &["explain", policy["name"].as_str().unwrap()]);
+            assert_eq!(explained["policies"][0]["state"], policy["state"], "{other}");
+            seen.insert((policy["state"].to_string(), policy["reason"].to_string()));
+        }
+    }
+    insta::assert_debug_snapshot!(seen);
 }

@@ -36,6 +36,62 @@ fn policies() {
     insta::assert_snapshot!(ran.out);
 }
 
+/// A policy in force on a host that has its VFs already would say nothing of one that lost to it.
+#[test]
+fn a_policy_that_lost_everything_is_not_here_and_one_that_lost_some_is_in_part() {
+    let machine = machine();
+    let weak = |pfs: &str| policy("weak", pfs, 4, "  priority: 90\n");
+    machine.objects("strong.yaml", &policy("strong", "enp1s0", 4, "  priority: 10\n"));
+    let states = || -> Vec<String> {
+        let ran = machine.railhead(&["status", "-o", "json"]);
+        let status: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let policies = status["policies"].as_array().unwrap().clone();
+        policies
+            .iter()
+            .map(|policy| {
+                let text = |field: &str| policy[field].as_str().unwrap().to_owned();
+                format!("{} {} {}", text("name"), text("state"), text("reason"))
+            })
+            .collect()
+    };
+    machine.objects("weak.yaml", &weak("enp1s0"));
+    assert_eq!(states(), ["strong pending Applied", "weak notHere Lost"]);
+    let ran = machine.railhead(&["status"]);
+    assert!(
+        ran.out.contains("weak     not here   enp1s0: VFs 0-3 lost to policy strong"),
+        "{}",
+        ran.out
+    );
+    // One that has VFs elsewhere still has lost something.
+    machine.objects("weak.yaml", &weak("enp1s0, enp2s0"));
+    assert_eq!(states(), ["strong pending Applied", "weak pending PartlyLost"]);
+    let ran = machine.railhead(&["plan"]);
+    assert!(
+        ran.out.contains("weak     to do   enp1s0: VFs 0-3 lost to policy strong"),
+        "{}",
+        ran.out
+    );
+}
+
+/// VFs that somebody else made, so that a policy is in force as soon as they are there.
+#[test]
+fn what_is_lost_in_part_is_told_apart_and_is_no_failure() {
+    let machine = Machine::new();
+    machine.igb(1, "enp1s0", 4);
+    machine.igb(2, "enp2s0", 4);
+    let external = |name: &str, pfs: &str, priority: u8| {
+        policy(name, pfs, 4, &format!("  externallyManaged: true\n  priority: {priority}\n"))
+    };
+    machine.objects("strong.yaml", &external("strong", "enp1s0", 10));
+    machine.objects("weak.yaml", &external("weak", "enp1s0, enp2s0", 90));
+    let ran = machine.railhead(&["status"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    insta::assert_snapshot!(ran.out);
+    let ran = machine.railhead(&["plan", "--exit-code"]);
+    assert_eq!(ran.code, 0);
+    insta::assert_snapshot!("lost_in_part_planned", ran.out);
+}
+
 #[test]
 fn pools_of_every_state() {
     let machine = machine();

@@ -4,11 +4,12 @@ use conf::desired::{DesiredPf, ranked};
 use conf::{PciAddress, ResourceName, VfRange};
 use serde::Serialize;
 
-use super::{Cell, Fate, Table, Tone, fate, policy, problem};
+use super::{Cell, Fate, Table, Tone, fate, problem};
+use crate::judge::{self, State};
 use crate::plan::Plan;
 use crate::situation::Situation;
 use crate::snapshot::Pf;
-use crate::view::status::{State, lane_status, state};
+use crate::view::status::state;
 
 /// A PF, its VFs by purpose, and every policy's fate on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,7 +49,7 @@ pub struct Group {
 
 impl PfExplained {
     pub(super) fn of(situation: &Situation, plan: &Plan, pf: &Pf) -> Self {
-        let (state, detail) = lane_status(plan.lane(pf.address));
+        let (state, detail) = judge::lane(plan.lane(pf.address));
         let wanted = situation.desired().pfs.get(&pf.address);
         let policies = ranked(situation.objects.policies());
         let fates = policies.into_iter().map(|policy| fate(situation, policy, pf));
@@ -103,7 +104,7 @@ impl PfExplained {
 
 /// Policies that are invalid: they might be for this PF, nobody can tell.
 fn invalid(situation: &Situation, pf: &Pf) -> Vec<Fate> {
-    let names = policy::invalid(situation).into_iter();
+    let names = situation.invalid_policies().into_iter();
     let fate = |policy: String| Fate {
         detail: problem(situation, &policy).unwrap_or_default(),
         policy,

@@ -7,8 +7,11 @@ use conf::policy::Policy;
 use serde::Serialize;
 
 use super::{Cell, Fate, Table, Tone, fate, problem};
+use crate::judge::{self, State};
+use crate::plan::Plan;
 use crate::situation::Situation;
 use crate::source::ObjectRef;
+use crate::view::status::state;
 
 /// A policy, and its fate on every PF.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,6 +25,8 @@ pub struct PolicyExplained {
     pub priority: Option<u8>,
     /// Where it stands, `FILE:LINE`.
     pub origin: Option<String>,
+    /// Whether it is in force, as `railhead status` has it.
+    pub state: State,
     /// Why it cannot be used as it is written; an older version is in force where there was one.
     pub invalid: Option<String>,
     /// Why it is in force nowhere here, or what it names that is not here.
@@ -40,18 +45,11 @@ pub(super) fn found(situation: &Situation, name: &str) -> BTreeSet<String> {
 /// The names of all policies, also of those that are invalid.
 pub(super) fn all(situation: &Situation) -> BTreeSet<String> {
     let known = situation.objects.policies().map(|policy| policy.name.clone());
-    known.chain(invalid(situation)).collect()
-}
-
-/// The names of policies that are invalid as they are written.
-pub(super) fn invalid(situation: &Situation) -> BTreeSet<String> {
-    let objects = situation.objects.problems.iter().filter_map(|problem| problem.object());
-    let policies = objects.filter(|at| **at == ObjectRef::policy(&at.name));
-    policies.filter(|at| !at.name.is_empty()).map(|at| at.name.clone()).collect()
+    known.chain(situation.invalid_policies()).collect()
 }
 
 impl PolicyExplained {
-    pub(super) fn of(situation: &Situation, name: &str) -> Self {
+    pub(super) fn of(situation: &Situation, plan: &Plan, name: &str) -> Self {
         let at = ObjectRef::policy(name);
         let known = situation.objects.known.iter().find(|known| known.at == at);
         let policy: Option<&Policy> = situation.objects.policies().find(|one| one.name == name);
@@ -61,6 +59,7 @@ impl PolicyExplained {
             resource: policy.map(|policy| policy.resource.clone()),
             priority: policy.map(|policy| policy.priority.get()),
             origin: known.filter(|known| !known.kept).map(|known| known.origin.to_string()),
+            state: judge::policy(situation, plan, name).state,
             invalid: problem(situation, name),
             nowhere: nowhere(situation, name),
             pfs: policy
@@ -70,7 +69,7 @@ impl PolicyExplained {
     }
 
     pub(super) fn tables(&self) -> Vec<Table> {
-        let mut facts = Table::new(["POLICY", "RESOURCE", "PRIORITY", "DETAIL"]);
+        let mut facts = Table::new(["POLICY", "RESOURCE", "PRIORITY", "STATE", "DETAIL"]);
         let (detail, tone) = match (&self.invalid, &self.nowhere) {
             (Some(why), _) if self.pfs.is_empty() => (why.clone(), Tone::Bad),
             (Some(why), _) => (format!("an older version is in force: {why}"), Tone::Bad),
@@ -81,6 +80,7 @@ impl PolicyExplained {
             Cell::new(&self.name),
             Cell::maybe(self.resource.as_ref()),
             Cell::maybe_number(self.priority),
+            state(self.state),
             Cell::new(detail).tone(tone),
         ]);
         let mut pfs = Table::new(["PF", "PCI ADDRESS", "HERE", "WHY"]);

@@ -6,10 +6,11 @@ use conf::AddressRange;
 use conf::block::PoolRef;
 use serde::Serialize;
 
-use super::State;
 use crate::claims::{Claim, Standing};
+use crate::judge::State;
 use crate::source::Objects;
 use crate::view::ipam::{Addresses, Pool};
+use crate::view::{Cell, Table};
 
 /// What the state of pools is made of.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +43,7 @@ pub struct PoolStatus {
 
 impl Pools<'_> {
     /// Every pool of this node, those for other nodes left out.
-    pub(super) fn status(&self) -> Vec<PoolStatus> {
+    pub fn status(&self) -> Vec<PoolStatus> {
         let damaged = self.addresses.damaged.iter().map(|damaged| &damaged.pool);
         let held = self.addresses.pools.iter().map(|pool| &pool.pool).chain(damaged);
         let wanted = self.standings.iter().filter(|(_, standing)| is_for_us(standing));
@@ -86,6 +87,22 @@ impl Pools<'_> {
             Some(standing) => (State::Failed, Some(standing.to_string())),
         }
     }
+}
+
+/// The table of these pools.
+pub(in crate::view) fn table<'a>(all: impl IntoIterator<Item = &'a PoolStatus>) -> Table {
+    let mut table = Table::new(["POOL", "BLOCK", "USED", "FREE", "STATE", "DETAIL"]);
+    for pool in all {
+        let row = [
+            Cell::new(&pool.pool),
+            Cell::maybe(pool.block),
+            Cell::maybe_number(pool.used),
+            Cell::maybe_number(pool.free.as_ref()),
+            super::state(pool.state),
+        ];
+        table.row_with(row, &pool.detail);
+    }
+    table
 }
 
 fn is_for_us(standing: &Standing) -> bool {
