@@ -29,6 +29,7 @@ mod mac;
 mod observe;
 mod release;
 mod restore;
+mod routes;
 mod status;
 mod upstream;
 mod wish;

@@ -5,7 +5,7 @@ mod wire;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, Parseable};
+use netlink_packet_core::{NLM_F_CREATE, Parseable};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 
@@ -62,16 +62,37 @@ impl IpRoute {
         self.table.is_none_or(|table| table == MAIN)
     }
 
+    /// Its metric, as the kernel compares it.
+    pub fn metric(&self) -> u32 {
+        /// IP6_RT_PRIO_USER, include/uapi/linux/ipv6_route.h.
+        const IPV6: u32 = 1024;
+        self.priority.unwrap_or(if self.destination.is_ipv6() { IPV6 } else { 0 })
+    }
+
+    /// Whether both lead to the same destination, each in its own way.
+    pub fn has_destination_of(&self, other: &Self) -> bool {
+        let network = |route: &Self| (route.destination.network(), route.destination.prefix());
+        network(self) == network(other)
+    }
+
+    /// Whether both are in one table.
+    pub fn shares_table(&self, other: &Self) -> bool {
+        self.table.unwrap_or(MAIN) == other.table.unwrap_or(MAIN)
+    }
+
     /// Whether it is what `wanted` asks for: equal in what `wanted` says, whatever the rest.
     pub fn satisfies(&self, wanted: &Self) -> bool {
+        self.shares_table(wanted) && self.satisfies_in_any_table(wanted)
+    }
+
+    /// The same, whatever table it is in.
+    pub fn satisfies_in_any_table(&self, wanted: &Self) -> bool {
         fn same<T: PartialEq>(wanted: Option<T>, found: Option<T>) -> bool {
             wanted.is_none() || wanted == found
         }
-        let network = |route: &Self| (route.destination.network(), route.destination.prefix());
-        network(self) == network(wanted)
+        self.has_destination_of(wanted)
             && self.index == wanted.index
             && self.gateway == wanted.gateway
-            && self.table.unwrap_or(MAIN) == wanted.table.unwrap_or(MAIN)
             && same(wanted.source, self.source)
             && (wanted.destination.is_ipv6() || same(wanted.scope, self.scope))
             && same(wanted.priority, self.priority)
@@ -121,11 +142,17 @@ impl Route {
         }
     }
 
-    /// Adds a route. The same route there already is [`Change::Same`]; another one to the same
-    /// destination with the same metric is EEXIST.
+    /// Adds a route. The same route there already is [`Change::Same`]. Others to the same
+    /// destination stay: of equal metric, an IPv4 route comes before them, and one of IPv6 with a
+    /// gateway becomes a further next hop of theirs (fib_table_insert() in net/ipv4/fib_trie.c,
+    /// fib6_add_rt2node() in net/ipv6/ip6_fib.c).
+    ///
+    /// # Errors
+    /// The kernel's refusal; EEXIST for the same next hop with other attributes.
     pub fn add_route(&mut self, route: &IpRoute) -> Result<Change, Error> {
         let message = RouteNetlinkMessage::NewRoute(wire::message(route));
-        let Err(cause) = self.change(message, NLM_F_CREATE | NLM_F_EXCL) else {
+        // Without NLM_F_EXCL: every pod has a default route by its first interface.
+        let Err(cause) = self.change(message, NLM_F_CREATE) else {
             return Ok(Change::Changed);
         };
         let exists = matches!(cause, Cause::Errno { errno: Errno::EEXIST, .. });

@@ -8,10 +8,11 @@ use ipam::AttachmentKey;
 use super::addresses::Source;
 use super::by_pf::ByPf;
 use super::wish::Wish;
-use super::{Host, link, release};
+use super::{Host, release, routes};
 use crate::attachment::{Ipam, Record, State};
 use crate::delegate::Invocation;
 use crate::failure::Failures;
+use crate::kernel::link::Link;
 use crate::kernel::netlink::Route;
 use crate::protocol::{Call, Sandbox};
 use crate::transaction;
@@ -64,12 +65,11 @@ fn in_container(record: &Record, mut there: Route, added: &AddResult) -> Result<
         });
     if let Some((_, told)) = told {
         let mac = link.mac.map(|mac| mac.to_string()).unwrap_or_default();
-        if !told.mac.is_empty() && !told.mac.eq_ignore_ascii_case(&mac) {
+        let differs = !told.mac.is_empty() && !told.mac.eq_ignore_ascii_case(&mac);
+        if differs && !has_its_masters_mac(&mut there, &link)? {
             differ(format!("has MAC {mac} instead of {}", told.mac));
         }
-        if let Some(mtu) = told.mtu.filter(|mtu| *mtu != link.mtu) {
-            differ(format!("has MTU {} instead of {mtu}", link.mtu));
-        }
+        // Nor is its MTU looked at: `tuning` sets another one, and does not tell.
     }
     let index = told.map(|(index, _)| index);
     let ours = AddResult {
@@ -84,12 +84,22 @@ fn in_container(record: &Record, mut there: Route, added: &AddResult) -> Result<
         }
     }
     let found = there.routes(link.index)?;
-    for route in link::routes(&ours, link.index).filter(|route| leads_by(&ours, route.gateway)) {
-        if !found.iter().any(|found| found.satisfies(&route)) {
+    for route in routes::wanted_by(&ours, link.index).filter(|route| leads_by(&ours, route.gateway))
+    {
+        // `sbr` and `vrf` move routes to tables of their own, and do not tell.
+        if !found.iter().any(|found| found.satisfies_in_any_table(&route)) {
             differ(format!("has not the route to {}", route.destination));
         }
     }
     failures.into_result()
+}
+
+/// Whether a bond or team has the link, and gives all of its ports one MAC.
+fn has_its_masters_mac(there: &mut Route, link: &Link) -> Result<bool, Error> {
+    let Some(index) = link.master else { return Ok(false) };
+    let master = there.link_by_index(index)?;
+    let kind = master.and_then(|master| master.kind);
+    Ok(kind.is_some_and(|kind| ["bond", "team"].contains(&kind.as_str())))
 }
 
 /// A result does not say which interface a route belongs to: those by a gateway that lies in a

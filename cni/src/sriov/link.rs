@@ -7,13 +7,12 @@ use conf::{IfName, Mac};
 use ipam::AttachmentKey;
 use ipnetwork::IpNetwork;
 
-use super::mac;
 use super::wish::Wish;
+use super::{mac, routes};
 use crate::kernel::announce::Announcer;
 use crate::kernel::link::{Link, Moved};
 use crate::kernel::netlink::Route;
 use crate::kernel::netns::Netns;
-use crate::kernel::route::IpRoute;
 use crate::kernel::sysctl::{self, Family, Setting};
 use crate::kernel::{Change, Errno};
 use crate::log::Log;
@@ -156,11 +155,7 @@ pub(super) fn give(
         let added = in_container.add_address(index, ip.address);
         log.change(format_args!("add {ifname}: address {}", ip.address), added)?;
     }
-    for route in routes(wanted, index) {
-        let added = in_container.add_route(&route);
-        log.change(format_args!("add {ifname}: route to {}", route.destination), added)?;
-    }
-    Ok(())
+    routes::add(in_container, ifname, index, wanted, log)
 }
 
 fn allow_ipv6(sandbox: &Sandbox, ifname: &IfName, log: &Log) -> Result<(), Error> {
@@ -169,37 +164,11 @@ fn allow_ipv6(sandbox: &Sandbox, ifname: &IfName, log: &Log) -> Result<(), Error
         Setting { family: Family::Ipv6, key: "keep_addr_on_down", value: 1 },
     ];
     // Whether addresses can be given is for the kernel to say when they are.
-    tune(sandbox, ifname, &settings, log)
-}
-
-/// RT_SCOPE_LINK: destinations on the link itself, to which no router leads.
-const LINK_SCOPE: u8 = 253;
-
-/// The routes of a result. One without next hop goes by the gateway of its family's first
-/// address, as the Go library has it; unless its scope says that it needs none.
-pub(super) fn routes(wanted: &AddResult, index: u32) -> impl Iterator<Item = IpRoute> {
-    wanted.routes.iter().map(move |route| {
-        let by_default = wanted
-            .ips
-            .iter()
-            .filter(|ip| ip.address.is_ipv4() == route.dst.is_ipv4())
-            .find_map(|ip| ip.gateway)
-            .filter(|_| route.scope.is_none_or(|scope| scope < LINK_SCOPE));
-        IpRoute {
-            gateway: route.gw.or(by_default),
-            mtu: route.mtu,
-            advmss: route.advmss,
-            priority: route.priority,
-            table: route.table,
-            scope: route.scope,
-            ..IpRoute::new(network_of(route.dst), index)
-        }
-    })
-}
-
-/// The kernel refuses a destination with host bits.
-fn network_of(destination: IpNetwork) -> IpNetwork {
-    IpNetwork::new(destination.network(), destination.prefix()).unwrap_or(destination)
+    tune(sandbox, ifname, &settings, log)?;
+    // What a pod sends to its own address goes by its loopback.
+    let Ok(loopback) = "lo".parse() else { return Ok(()) };
+    let on = Setting { family: Family::Ipv6, key: "disable_ipv6", value: 0 };
+    tune(sandbox, &loopback, &[on], log)
 }
 
 /// Tells the neighbours, once. Nobody waits for a link that has no carrier yet, and drops it: they
@@ -236,8 +205,6 @@ fn is_alone(network: IpNetwork, all: &[IpNetwork]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use conf::cni::{Ip, Route as WantedRoute};
-
     use super::*;
 
     #[test]
@@ -246,55 +213,5 @@ mod tests {
         let all = all.map(|text| text.parse().unwrap());
         let alone = all.map(|network| is_alone(network, &all));
         assert_eq!(alone, [false, false, true, false, false]);
-    }
-
-    #[test]
-    fn routes_keep_all_they_ask_for_and_find_their_gateway() {
-        let ip = |address: &str, gateway: Option<&str>| Ip {
-            interface: None,
-            address: address.parse().unwrap(),
-            gateway: gateway.map(|gateway| gateway.parse().unwrap()),
-        };
-        let wanted = AddResult {
-            ips: vec![
-                ip("10.0.0.2/24", None),
-                ip("10.0.1.2/24", Some("10.0.1.1")),
-                ip("fd00::2/64", Some("fd00::1")),
-            ],
-            routes: vec![
-                WantedRoute::new("0.0.0.0/0".parse().unwrap(), None),
-                WantedRoute::new("fd01::5/32".parse().unwrap(), None),
-                WantedRoute {
-                    mtu: Some(1400),
-                    advmss: Some(1360),
-                    priority: Some(7),
-                    table: Some(100),
-                    scope: Some(253),
-                    ..WantedRoute::new("192.168.0.0/16".parse().unwrap(), "10.0.0.9".parse().ok())
-                },
-                WantedRoute {
-                    scope: Some(253),
-                    ..WantedRoute::new("10.0.9.9/32".parse().unwrap(), None)
-                },
-            ],
-            ..AddResult::default()
-        };
-        let routes: Vec<IpRoute> = routes(&wanted, 5).collect();
-        assert_eq!(routes[0].gateway, "10.0.1.1".parse().ok());
-        assert_eq!(routes[1].gateway, "fd00::1".parse().ok());
-        assert_eq!(routes[1].destination, "fd01::/32".parse().unwrap());
-        assert_eq!(
-            routes[2],
-            IpRoute {
-                gateway: "10.0.0.9".parse().ok(),
-                mtu: Some(1400),
-                advmss: Some(1360),
-                priority: Some(7),
-                table: Some(100),
-                scope: Some(253),
-                ..IpRoute::new("192.168.0.0/16".parse().unwrap(), 5)
-            }
-        );
-        assert_eq!((routes[3].scope, routes[3].gateway), (Some(253), None));
     }
 }

@@ -171,16 +171,107 @@ fn a_gateway_that_no_route_leads_to_needs_onlink() {
     });
 }
 
+/// The gateways of the routes of that family to `destination`, in the kernel's order.
+fn gateways(family: &str, destination: &str) -> Vec<String> {
+    let hops = |route: Value| match route.get("nexthops") {
+        Some(hops) => hops.as_array().unwrap().clone(),
+        None => vec![route],
+    };
+    let found = ip_json(&format!("{family} route show {destination}")).into_iter().flat_map(hops);
+    found.map(|hop| hop["gateway"].as_str().unwrap_or("none").to_owned()).collect()
+}
+
+/// A default route by `va`, as a cluster's first network leaves it, and a second link.
+fn with_a_default_route(route: &mut Route) -> u32 {
+    va(route);
+    let vc = vc(route);
+    ip("addr add 2001:db8:2::2/64 dev vc nodad");
+    ip("route add default via 10.1.0.1");
+    ip("route add default via 2001:db8::1");
+    vc
+}
+
 #[test]
-fn another_route_to_the_same_place_is_not_the_same() {
+fn a_default_route_joins_the_one_that_is_there() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let vc = with_a_default_route(&mut route);
+        for (to, gateway) in [("0.0.0.0/0", "10.2.0.1"), ("::/0", "2001:db8:2::1")] {
+            let wanted = IpRoute { gateway: gateway.parse().ok(), ..IpRoute::new(network(to), vc) };
+            assert_eq!(route.add_route(&wanted).unwrap(), Change::Changed);
+            assert_eq!(route.add_route(&wanted).unwrap(), Change::Same);
+        }
+        assert_eq!(gateways("-4", "default"), ["10.2.0.1", "10.1.0.1"]);
+        assert_eq!(gateways("-6", "default"), ["2001:db8::1", "2001:db8:2::1"]);
+        // As at the end of an attachment: the link leaves, and what was there stays.
+        ip("link set vc down");
+        ip("link del vc");
+        assert_eq!(gateways("-4", "default"), ["10.1.0.1"]);
+        assert_eq!(gateways("-6", "default"), ["2001:db8::1"]);
+    });
+}
+
+#[test]
+fn the_metric_decides_whose_default_route_comes_first() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let vc = with_a_default_route(&mut route);
+        for (to, gateway, priority) in
+            [("0.0.0.0/0", "10.2.0.1", 100), ("::/0", "2001:db8:2::1", 2000)]
+        {
+            let wanted = IpRoute {
+                gateway: gateway.parse().ok(),
+                priority: Some(priority),
+                ..IpRoute::new(network(to), vc)
+            };
+            assert_eq!(route.add_route(&wanted).unwrap(), Change::Changed);
+        }
+        assert_eq!(gateways("-4", "default"), ["10.1.0.1", "10.2.0.1"]);
+        assert_eq!(gateways("-6", "default"), ["2001:db8::1", "2001:db8:2::1"]);
+        assert_eq!(ip_json("-6 route show default").len(), 2, "routes of their own");
+    });
+}
+
+#[test]
+fn several_routes_of_one_link_to_one_place() {
     isolated(|| {
         let mut route = Route::open().unwrap();
         let va = va(&mut route);
-        let to = network("192.168.0.0/16");
-        let via = |gateway: &str| IpRoute { gateway: gateway.parse().ok(), ..IpRoute::new(to, va) };
-        assert_eq!(route.add_route(&via("10.1.0.1")).unwrap(), Change::Changed);
-        let error = route.add_route(&via("10.1.0.9")).unwrap_err();
-        assert!(error.is(Errno::EEXIST), "{error}");
+        for (to, gateways_, expected) in [
+            ("192.168.0.0/16", ["10.1.0.1", "10.1.0.9"], ["10.1.0.9", "10.1.0.1"]),
+            ("2001:db8:7::/48", ["2001:db8::1", "2001:db8::9"], ["2001:db8::1", "2001:db8::9"]),
+        ] {
+            for gateway in gateways_ {
+                let gateway = gateway.parse().ok();
+                let wanted = IpRoute { gateway, ..IpRoute::new(network(to), va) };
+                assert_eq!(route.add_route(&wanted).unwrap(), Change::Changed);
+            }
+            let family = if to.contains(':') { "-6" } else { "-4" };
+            assert_eq!(gateways(family, to), expected);
+        }
+    });
+}
+
+/// The link's own network, and that of another link.
+#[test]
+fn a_route_to_a_network_that_is_connected() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let (va, vc) = (va(&mut route), vc(&mut route));
+        for (to, index, gateway) in [
+            ("10.1.0.0/24", va, Some("10.1.0.1")),
+            ("10.1.0.0/24", vc, Some("10.2.0.1")),
+            ("10.1.0.0/24", va, None),
+            ("2001:db8::/64", va, None),
+            ("2001:db8::/64", vc, None),
+        ] {
+            let gateway = gateway.map(|gateway| gateway.parse().unwrap());
+            let wanted = IpRoute { gateway, ..IpRoute::new(network(to), index) };
+            let added = route.add_route(&wanted);
+            assert!(added.is_ok(), "{to} {gateway:?}: {added:?}");
+            let found = route.routes(index).unwrap();
+            assert!(found.iter().any(|found| found.satisfies(&wanted)), "{to}: {found:?}");
+        }
     });
 }
 
