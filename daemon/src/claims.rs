@@ -12,16 +12,19 @@ use std::time::Duration;
 use conf::block::{NodeBlock, PoolKind, PoolRef};
 use conf::pool::{CidrPool, IpPool, NodeSelector};
 use ipam::Lease;
+use ipnetwork::IpNetwork;
 
 use crate::settings::Node;
 use crate::source::Objects;
 
 pub mod directory;
 mod error;
+mod overlap;
 mod standing;
 
 pub use directory::Directory;
 pub use error::ClaimError;
+pub use overlap::{Overlap, overlaps};
 pub use standing::Standing;
 
 /// A pool of either kind.
@@ -39,6 +42,14 @@ impl Pool {
         match self {
             Self::Ip(pool) => PoolRef { kind: PoolKind::IpPool, name: pool.name.clone() },
             Self::Cidr(pool) => PoolRef { kind: PoolKind::CidrPool, name: pool.name.clone() },
+        }
+    }
+
+    /// What it deals out of.
+    pub fn network(&self) -> IpNetwork {
+        match self {
+            Self::Ip(pool) => pool.subnet,
+            Self::Cidr(pool) => pool.cidr,
         }
     }
 

@@ -13,6 +13,7 @@ use conf::desired::{self, Desired};
 use conf::policy::LinkType;
 use ipam::durable::FileError;
 
+use crate::claims::{self, Overlap};
 use crate::host::Host;
 use crate::journal::files::Damaged;
 use crate::journal::{Owner, Ownership};
@@ -207,15 +208,22 @@ impl Situation {
         });
         let objects = self.objects.notices.iter().map(ToString::to_string);
         let warnings = self.loaded.warnings.iter().cloned();
+        let overlaps = self.overlaps().into_iter().map(|overlap| overlap.to_string());
         let trial = self.trial.iter().filter(|trial| trial.state == trial::State::Over);
         let trial = trial.map(ToString::to_string);
         trial
             .chain(warnings)
             .chain(unguarded)
             .chain(objects)
+            .chain(overlaps)
             .chain(damaged)
             .chain(self.snapshot.unreadable())
             .collect()
+    }
+
+    /// Pools for this node whose networks overlap.
+    pub fn overlaps(&self) -> Vec<Overlap> {
+        claims::overlaps(self.objects.pools().filter(|pool| pool.is_for(&self.loaded.node)))
     }
 
     /// Who asks for each PF, with the generations that count.

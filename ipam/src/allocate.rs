@@ -121,6 +121,9 @@ pub enum AllocateError {
 /// ADD whose answer it did not get. A held address that does not fit the wish or the block any
 /// more is given back first.
 ///
+/// No address that this node has given out of one pool is given out of another: their networks
+/// may overlap, and one may be the other by a second name.
+///
 /// # Errors
 /// The transaction must then be aborted, which [`crate::Store::write`] does on `Err`.
 pub fn allocate(
@@ -157,9 +160,10 @@ pub fn allocate(
     if let Some(address) = held {
         txn.give_back(pool, address, &identity.key, now)?;
     }
+    let others: Vec<PoolId> = txn.pool_ids()?.filter(|other| *other != pool).collect();
     let grant = match wish {
-        Wish::Exactly(address) => exactly(txn, pool, address)?,
-        Wish::Any => any(txn, record, block, now, cooldown)?,
+        Wish::Exactly(address) => exactly(txn, pool, &others, address)?,
+        Wish::Any => any(txn, record, &others, block, now, cooldown)?,
     };
     txn.put_lease(pool, &identity.lease(block.pool.clone(), grant.address, now))?;
     Ok(grant)
@@ -174,9 +178,16 @@ fn still_fits(address: IpAddr, wish: Wish, block: &NodeBlock) -> bool {
 
 /// The address that was asked for by name. Someone who names an address wants it at once: it need
 /// not have cooled. The cursor stays, or static addresses would make round robin jump.
-fn exactly(txn: &mut WriteTxn<'_>, pool: PoolId, address: IpAddr) -> Result<Grant, AllocateError> {
-    if let Some(lease) = txn.lease_at(pool, address)? {
-        return Err(AllocateError::Held { lease: Box::new(lease) });
+fn exactly(
+    txn: &mut WriteTxn<'_>,
+    pool: PoolId,
+    others: &[PoolId],
+    address: IpAddr,
+) -> Result<Grant, AllocateError> {
+    for pool in std::iter::once(pool).chain(others.iter().copied()) {
+        if let Some(lease) = txn.lease_at(pool, address)? {
+            return Err(AllocateError::Held { lease: Box::new(lease) });
+        }
     }
     let source = if txn.wake(pool, address)? { Source::Cooling } else { Source::Free };
     txn.take_address(pool, address)?;
@@ -187,15 +198,16 @@ fn exactly(txn: &mut WriteTxn<'_>, pool: PoolId, address: IpAddr) -> Result<Gran
 fn any(
     txn: &mut WriteTxn<'_>,
     mut record: PoolRecord,
+    others: &[PoolId],
     block: &NodeBlock,
     now: BootTime,
     cooldown: Duration,
 ) -> Result<Grant, AllocateError> {
     txn.free_rested(record.id, now, cooldown)?;
-    let grant = match txn.next_free(record.id, block, record.cursor)? {
+    let grant = match txn.next_free(record.id, others, block, record.cursor)? {
         Some(address) => Grant { address, source: Source::Free },
         None => {
-            let (released_at, address) = longest_cooling(txn, record.id, block)?;
+            let (released_at, address) = longest_cooling(txn, record.id, others, block)?;
             // Only a few rested addresses are freed at a time, so this one may have rested enough.
             let rested = now.since(released_at) >= cooldown;
             Grant { address, source: if rested { Source::Free } else { Source::Cooling } }
@@ -213,9 +225,15 @@ fn any(
 fn longest_cooling(
     txn: &mut WriteTxn<'_>,
     pool: PoolId,
+    others: &[PoolId],
     block: &NodeBlock,
 ) -> Result<(BootTime, IpAddr), AllocateError> {
-    let fits = |address| block.range.contains(address) && withheld(block, address).is_none();
+    // What cannot be read is not free.
+    let elsewhere =
+        |address| others.iter().any(|pool| !matches!(txn.run_at(*pool, address), Ok(None)));
+    let fits = |address| {
+        block.range.contains(address) && withheld(block, address).is_none() && !elsewhere(address)
+    };
     match txn.longest_cooling(pool, fits)? {
         Some((released_at, address)) => {
             txn.wake(pool, address)?;

@@ -9,6 +9,7 @@ use ipam::store::Standing;
 
 use super::Finding;
 use crate::chain::Chain;
+use crate::claims::Overlap;
 use crate::host::Host;
 use crate::situation::Situation;
 use crate::source::last_good_path;
@@ -69,7 +70,16 @@ pub(super) fn objects(situation: &Situation) -> Vec<Finding> {
         )
         .mend("see `railhead status`; a reboot begins anew")
     });
-    let findings: Vec<Finding> = problems.chain(notices).chain(damaged).collect();
+    let overlaps = situation.overlaps().into_iter().map(|overlap| {
+        let Overlap { one, other, range } = overlap;
+        Finding::warning(
+            "pools",
+            format!("{one} and {other} overlap in {range}"),
+            "two nodes may give out the same address; on one node none is given out twice",
+        )
+        .mend("give the pools networks of their own")
+    });
+    let findings: Vec<Finding> = problems.chain(notices).chain(damaged).chain(overlaps).collect();
     if findings.is_empty() {
         return vec![Finding::ok(check, format!("{} are fine", situation.objects.known.len()))];
     }

@@ -138,3 +138,22 @@ fn a_pool_alone_decides_the_exit_status() {
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("failed"), "{}", ran.out);
 }
+
+#[test]
+fn pools_that_overlap_are_named_by_every_verb() {
+    let machine = machine();
+    machine.objects("k.yaml", &ip_pool("k", "10.4.0.0/24"));
+    machine.objects("m.yaml", &ip_pool("m", "10.4.0.0/16"));
+    let told = "ippool/m and ippool/k overlap in 10.4.0.0/24";
+    for verb in ["plan", "status"] {
+        let ran = machine.railhead(&[verb]);
+        assert!(ran.err.contains(&format!("warning: {told}")), "{verb}: {}", ran.err);
+    }
+    assert!(machine.railhead(&["doctor"]).out.contains(told));
+    // One that does not deal to this node takes nothing from it.
+    machine.objects("m.yaml", &ip_pool("m", "10.4.0.0/16").replace("8}", ELSEWHERE));
+    for verb in ["plan", "status", "doctor"] {
+        let ran = machine.railhead(&[verb]);
+        assert!(!(ran.out + &ran.err).contains("overlap"), "{verb}");
+    }
+}

@@ -172,11 +172,11 @@ fn scenario_43_release_is_by_owner_in_all_pools_and_repeatable() {
     let p = block("10.0.0.0/24", "10.0.0.1", "10.0.0.9");
     let q = NodeBlock {
         pool: "cidrpool/p".parse().unwrap(),
-        ..block("10.0.0.0/24", "10.0.0.1", "10.0.0.9")
+        ..block("10.1.0.0/24", "10.1.0.1", "10.1.0.9")
     };
     // The same name as the other kind: independent (scenario 25).
     assert_eq!(address(add(&scratch, &p, "a", 0)), "10.0.0.1");
-    assert_eq!(address(add(&scratch, &q, "a", 0)), "10.0.0.1");
+    assert_eq!(address(add(&scratch, &q, "a", 0)), "10.1.0.1");
     add(&scratch, &p, "ab", 0).unwrap();
     assert_eq!(del(&scratch, "a", 1), 2);
     assert_eq!(del(&scratch, "a", 1), 0);
@@ -416,6 +416,115 @@ proptest! {
             let expected: BTreeMap<u128, String> =
                 model.leased.iter().map(|(address, who)| (*address, format!("c{who}"))).collect();
             prop_assert_eq!(leased, expected);
+        }
+    }
+}
+
+/// Blocks of pools whose networks overlap: one twice, a part of it, and another family.
+fn overlapping() -> [NodeBlock; 4] {
+    let named = |name: &str, block| NodeBlock { pool: name.parse().unwrap(), ..block };
+    [
+        named("ippool/k", block("10.4.0.0/24", "10.4.0.1", "10.4.0.8")),
+        named("ippool/m", block("10.4.0.0/24", "10.4.0.1", "10.4.0.8")),
+        named("cidrpool/part", block("10.4.0.0/29", "10.4.0.4", "10.4.0.11")),
+        named("ippool/six", block("fd00::/64", "fd00::1", "fd00::4")),
+    ]
+}
+
+#[test]
+fn pools_that_overlap_do_not_give_out_an_address_twice() {
+    let scratch = Scratch::new();
+    let [k, m, part, six] = overlapping();
+    assert_eq!(address(add(&scratch, &k, "x1", 0)), "10.4.0.1");
+    assert_eq!(address(add(&scratch, &m, "x2", 0)), "10.4.0.2");
+    assert_eq!(address(add(&scratch, &k, "x3", 0)), "10.4.0.3");
+    assert_eq!(address(add(&scratch, &part, "x4", 0)), "10.4.0.4");
+    assert_eq!(address(add(&scratch, &m, "x5", 0)), "10.4.0.5");
+    assert_eq!(address(add(&scratch, &six, "x6", 0)), "fd00::1");
+    // By name, the other's holder is told.
+    let refused = want(&scratch, &m, Wish::Exactly(ip("10.4.0.1")), "y", 0).unwrap_err();
+    let told = "give out 10.4.0.1 of ippool/k: it is held by interface net1 of container x1";
+    assert!(refused.starts_with(told), "{refused}");
+    // Asked again, each gets what it has.
+    assert_eq!(address(add(&scratch, &m, "x2", 0)), "10.4.0.2");
+    // What rests rests in both.
+    del(&scratch, "x3", 1);
+    for (container, expected) in [("a", "10.4.0.6"), ("b", "10.4.0.7"), ("c", "10.4.0.8")] {
+        assert_eq!(address(add(&scratch, &m, container, 2)), expected);
+    }
+    let full = add(&scratch, &m, "d", 3).unwrap_err();
+    assert!(full.contains("all of this node's block 10.4.0.1-10.4.0.8 are in use"), "{full}");
+    assert_eq!(address(add(&scratch, &k, "d", 3)), "10.4.0.3", "it rested in this one");
+}
+
+#[test]
+fn another_pool_costs_one_look_up() {
+    let scratch = Scratch::new();
+    let blocks: Vec<NodeBlock> = (0..10)
+        .map(|n| NodeBlock {
+            pool: format!("ippool/p{n}").parse().unwrap(),
+            ..block(&format!("10.{n}.0.0/16"), &format!("10.{n}.0.1"), &format!("10.{n}.255.254"))
+        })
+        .collect();
+    let cost = |container: usize, block: &NodeBlock| {
+        let container = format!("c{container}");
+        let cost = scratch.store.write(|txn| {
+            let before = txn.lookups();
+            let identity = identity(&container);
+            allocate(txn, block, Wish::Any, &identity, second(0), COOLDOWN)?;
+            Ok::<_, AllocateError>(txn.lookups() - before)
+        });
+        cost.unwrap()
+    };
+    cost(0, &blocks[0]);
+    let alone = cost(1, &blocks[0]);
+    for (at, block) in blocks.iter().enumerate().skip(1) {
+        for container in 0..100 {
+            cost(100 * at + container, block);
+        }
+    }
+    assert_eq!(cost(2, &blocks[0]), alone + 9);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Whatever is asked for and given back in whatever order.
+    #[test]
+    fn no_address_is_held_twice_on_a_node(
+        steps in proptest::collection::vec((0..4_usize, 0..12_u8, 0..4_u8, 0..20_u64), 1..80),
+    ) {
+        let scratch = Scratch::new();
+        let blocks = overlapping();
+        let mut now = 0;
+        for (pool, container, what, later) in steps {
+            now += later;
+            let (block, name) = (&blocks[pool], format!("c{container}"));
+            match what {
+                0 => drop(del(&scratch, &name, now)),
+                1 => {
+                    let first = number(block.range.first()) + u128::from(container % 8);
+                    let wished = conf::address::advance(block.range.first(), first - number(block.range.first()));
+                    drop(want(&scratch, block, Wish::Exactly(wished.unwrap()), &name, now));
+                }
+                _ => {
+                    let granted = add(&scratch, block, &name, now);
+                    let leases = scratch.read(|txn| txn.leases());
+                    let resting = scratch.read(|txn| txn.cooling());
+                    let is_free = |step: u128| {
+                        let address = conf::address::advance(block.range.first(), step).unwrap();
+                        !leases.iter().any(|lease| lease.address == address)
+                            && !resting.iter().any(|rest| rest.address == address)
+                    };
+                    let last = number(block.range.last()) - number(block.range.first());
+                    prop_assert!(granted.is_ok() || !(0..=last).any(is_free), "{granted:?}");
+                }
+            }
+            let leases = scratch.read(|txn| txn.leases());
+            let distinct: std::collections::BTreeSet<_> =
+                leases.iter().map(|lease| lease.address).collect();
+            prop_assert_eq!(distinct.len(), leases.len());
+            scratch.read(|txn| { assert_sound(txn); Ok(()) });
         }
     }
 }

@@ -10,26 +10,27 @@ use crate::store::key::PoolId;
 use crate::store::{ReadTxn, StoreError};
 
 impl ReadTxn<'_> {
-    /// The next address after `cursor` that is neither taken, excluded nor the gateway, wrapping
-    /// round at the end of the block.
+    /// The next address after `cursor` that is neither taken, also in `others`, nor excluded nor the
+    /// gateway, wrapping round at the end of the block.
     pub(crate) fn next_free(
         &self,
         pool: PoolId,
+        others: &[PoolId],
         block: &NodeBlock,
         cursor: Option<IpAddr>,
     ) -> Result<Option<IpAddr>, StoreError> {
         let whole = block.range;
         let Some(cursor) = cursor.filter(|cursor| whole.contains(*cursor)) else {
-            return self.first_free(pool, block, whole);
+            return self.first_free(pool, others, block, whole);
         };
         let behind = advance(cursor, 1).and_then(|first| AddressRange::new(first, whole.last()));
         if let Some(behind) = behind
-            && let Some(address) = self.first_free(pool, block, behind)?
+            && let Some(address) = self.first_free(pool, others, block, behind)?
         {
             return Ok(Some(address));
         }
         match AddressRange::new(whole.first(), cursor) {
-            Some(up_to) => self.first_free(pool, block, up_to),
+            Some(up_to) => self.first_free(pool, others, block, up_to),
             None => Ok(None),
         }
     }
@@ -38,10 +39,13 @@ impl ReadTxn<'_> {
     ///
     /// Each round steps over a whole run, a whole exclusion or the gateway. Runs do not touch each
     /// other, so behind a run lies a free address or an exclusion: there are at most twice as many
-    /// rounds as exclusions, plus three, however many addresses are taken.
+    /// rounds as exclusions, plus three, however many addresses are taken. Each ends with a look-up
+    /// in each of `others`; where they have taken addresses of this block, their runs are stepped
+    /// over as well.
     fn first_free(
         &self,
         pool: PoolId,
+        others: &[PoolId],
         block: &NodeBlock,
         range: AddressRange,
     ) -> Result<Option<IpAddr>, StoreError> {
@@ -49,7 +53,7 @@ impl ReadTxn<'_> {
         loop {
             let obstacle = match withheld(block, address) {
                 Some(withheld) => withheld,
-                None => match self.run_at(pool, address)? {
+                None => match self.taken_by(pool, others, address)? {
                     Some(run) => run.last(),
                     None => return Ok(Some(address)),
                 },
@@ -59,6 +63,23 @@ impl ReadTxn<'_> {
                 _ => return Ok(None),
             }
         }
+    }
+}
+
+impl ReadTxn<'_> {
+    /// The run of the pool, or else of one of `others`, that holds `address`.
+    fn taken_by(
+        &self,
+        pool: PoolId,
+        others: &[PoolId],
+        address: IpAddr,
+    ) -> Result<Option<AddressRange>, StoreError> {
+        for pool in std::iter::once(pool).chain(others.iter().copied()) {
+            if let Some(run) = self.run_at(pool, address)? {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -114,7 +114,7 @@ proptest! {
             // A pool beside it has other addresses.
             txn.take_address(PoolId(6), at(base, 0))?;
             txn.take_address(PoolId(8), at(base, 31))?;
-            txn.next_free(POOL, &block, cursor)
+            txn.next_free(POOL, &[], &block, cursor)
         });
         prop_assert_eq!(found, expected);
     }
@@ -124,7 +124,7 @@ proptest! {
 /// behind it, the worst place.
 fn lookups(txn: &mut WriteTxn<'_>, pool: PoolId, block: &NodeBlock, free: IpAddr) -> u64 {
     let before = txn.lookups();
-    assert_eq!(txn.next_free(pool, block, Some(free)).unwrap(), Some(free));
+    assert_eq!(txn.next_free(pool, &[], block, Some(free)).unwrap(), Some(free));
     txn.lookups() - before
 }
 
@@ -169,7 +169,7 @@ fn a_search_costs_the_same_however_scattered_the_taken_addresses() {
         }
         let before = txn.lookups();
         let cursor = Some(ip("10.0.100.1"));
-        assert_eq!(txn.next_free(POOL, &block, cursor)?, Some(ip("10.0.100.2")));
+        assert_eq!(txn.next_free(POOL, &[], &block, cursor)?, Some(ip("10.0.100.2")));
         Ok(txn.lookups() - before)
     });
     assert_eq!(cost, 1);
