@@ -34,14 +34,10 @@ pub enum Object {
     IpPool(IpPool),
     /// CIDRPool.
     CidrPool(CidrPool),
-    /// A kind of railhead's API groups that this version does not act on.
-    Unhandled {
-        /// `GROUP/VERSION`.
-        api_version: String,
-        /// The kind.
-        kind: String,
-        /// The object's name.
-        name: String,
+    /// One that nothing is done about, whatever it says.
+    Skipped {
+        /// Whether its kind is known, and may be acted upon by a later version.
+        is_known: bool,
     },
 }
 
@@ -56,7 +52,7 @@ pub struct Read {
     pub generation: Option<i64>,
     /// The object, or every rule that it breaks.
     pub object: Result<Object, Violations>,
-    /// What is not wrong but surely not meant: unknown fields, kinds that nothing acts on.
+    /// What is not wrong but surely not meant: unknown fields.
     pub warnings: Vec<Violation>,
 }
 
@@ -82,7 +78,18 @@ pub fn read(document: Value) -> Read {
     broken.0.extend(name_violations.0);
     let known = (!api_version.is_empty() && !kind_name.is_empty())
         .then(|| kind::find(&api_version, &kind_name));
+    // Only what looks like a kind gets into messages as one.
+    let word = kind_name.len() <= 63 && kind_name.bytes().all(|b| b.is_ascii_alphanumeric());
+    let kind_name = if word { kind_name } else { String::new() };
     let kind = known.as_ref().and_then(|found| found.as_ref().ok());
+    if let Some(other @ (Kind::Other | Kind::Foreign)) = kind {
+        let is_known = *other == Kind::Other;
+        return Read {
+            kind: kind_name,
+            object: Ok(Object::Skipped { is_known }),
+            ..Read::default()
+        };
+    }
     let unknown = unknown(&fields, kind.and_then(|kind| spec_fields(*kind)));
     broken.0.extend(unknown.refused);
     let mut warnings = unknown.warnings;
@@ -91,7 +98,7 @@ pub fn read(document: Value) -> Read {
         Some(Err(violation)) => Err(Violations(vec![violation])),
         Some(Ok(kind)) => {
             let spec = fields.remove("spec").unwrap_or_default();
-            let object = object(kind, &api_version, &metadata.name, spec, &mut warnings);
+            let object = object(kind, &metadata.name, spec, &mut warnings);
             object.map(|object| with_status(object, fields.get("status"), &mut warnings))
         }
     };
@@ -100,9 +107,6 @@ pub fn read(document: Value) -> Read {
         Ok(object) => broken.into_result().map(|()| object),
         Err(spec) => Err(Violations(broken.0.into_iter().chain(spec.0).collect())),
     };
-    // Only what looks like a kind gets into messages as one.
-    let word = kind_name.len() <= 63 && kind_name.bytes().all(|b| b.is_ascii_alphanumeric());
-    let kind_name = if word { kind_name } else { String::new() };
     let Metadata { name, generation } = metadata;
     Read { kind: kind_name, name, generation, object, warnings }
 }
@@ -129,17 +133,23 @@ fn spec_fields(kind: Kind) -> Option<Fields<'static>> {
         Kind::Policy => Some(policy::spec::FIELDS),
         Kind::IpPool => Some(pool::spec::IP_POOL_FIELDS),
         Kind::CidrPool => Some(pool::spec::CIDR_POOL_FIELDS),
-        Kind::Other(_) => None,
+        Kind::Other | Kind::Foreign => None,
     }
 }
 
 fn refused(violation: Violation) -> Read {
-    Read {
-        kind: String::new(),
-        name: String::new(),
-        generation: None,
-        object: Err(Violations(vec![violation])),
-        warnings: Vec::new(),
+    Read { object: Err(Violations(vec![violation])), ..Read::default() }
+}
+
+impl Default for Read {
+    fn default() -> Self {
+        Self {
+            kind: String::new(),
+            name: String::new(),
+            generation: None,
+            object: Err(Violations::default()),
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -161,16 +171,10 @@ fn text(fields: &Map<String, Value>, field: &str, broken: &mut Violations) -> St
 /// The object of `kind` with this name and spec.
 fn object(
     kind: Kind,
-    api_version: &str,
     name: &str,
     spec: Value,
     warnings: &mut Vec<Violation>,
 ) -> Result<Object, Violations> {
-    let unhandled = |kind: &str| Object::Unhandled {
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
-        name: name.to_owned(),
-    };
     match kind {
         Kind::Policy if name == OPERATORS_OWN => {
             warnings.push(Violation::new(
@@ -178,7 +182,7 @@ fn object(
                 quoted(name),
                 "belongs to the SR-IOV Network Operator's own policy; it is not acted upon",
             ));
-            Ok(unhandled("SriovNetworkNodePolicy"))
+            Ok(Object::Skipped { is_known: true })
         }
         Kind::Policy => {
             let check = |spec| policy::rules::check(name, &spec);
@@ -194,14 +198,8 @@ fn object(
             document::read(spec, "spec", pool::spec::CIDR_POOL_FIELDS, warnings, check)
                 .map(Object::CidrPool)
         }
-        Kind::Other(kind) => {
-            warnings.push(Violation::new(
-                "kind",
-                quoted(kind),
-                "is a kind that this version of railhead does not act upon",
-            ));
-            Ok(unhandled(kind))
-        }
+        Kind::Other => Ok(Object::Skipped { is_known: true }),
+        Kind::Foreign => Ok(Object::Skipped { is_known: false }),
     }
 }
 

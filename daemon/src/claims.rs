@@ -53,13 +53,17 @@ impl Pool {
         }
     }
 
-    /// Whether it deals to `node`.
-    pub fn is_for(&self, node: &Node) -> bool {
-        let selector: Option<&NodeSelector> = match self {
+    /// Which nodes it deals to; `None` for all.
+    pub fn selector(&self) -> Option<&NodeSelector> {
+        match self {
             Self::Ip(pool) => pool.node_selector.as_ref(),
             Self::Cidr(pool) => pool.node_selector.as_ref(),
-        };
-        selector.is_none_or(|selector| selector.matches(node.name.as_str(), &node.labels))
+        }
+    }
+
+    /// Whether it deals to `node`.
+    pub fn is_for(&self, node: &Node) -> bool {
+        self.selector().is_none_or(|selector| selector.matches(node.name.as_str(), &node.labels))
     }
 }
 

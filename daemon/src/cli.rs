@@ -35,6 +35,7 @@ pub mod metrics;
 pub mod pause;
 pub mod plan;
 pub mod status;
+pub mod validate;
 
 /// Prepares a host's SR-IOV NICs for containers and shows what is attached to whom.
 #[derive(Debug, Parser)]
@@ -83,6 +84,8 @@ pub enum Verb {
     Discover(discover::Args),
     /// Show what `apply` would do, step by step
     Plan(plan::Args),
+    /// Check objects without looking at any host
+    Validate(validate::Args),
     /// Bring the host to what the objects want
     Apply(apply::Args),
     /// Keep what `apply --confirm` has put on trial
@@ -171,6 +174,7 @@ fn run(verb: &Verb, context: &mut Context) -> Outcome {
     match verb {
         Verb::Discover(args) => discover::run(args, context),
         Verb::Plan(args) => plan::run(args, context),
+        Verb::Validate(args) => validate::run(args, context),
         Verb::Apply(args) => apply::run(args, context),
         Verb::Confirm(args) => confirm::run(args, context),
         Verb::Status(args) => status::run(args, context),
@@ -197,8 +201,15 @@ pub fn complain(what: &dyn std::fmt::Display) {
     complain_to(io::stderr(), what).ok();
 }
 
-/// Tells what is surely not meant, and what is wrong.
-fn complain_of(notices: &[impl std::fmt::Display], problems: &[impl std::fmt::Display]) {
+/// Tells what was left out, what is surely not meant, and what is wrong.
+fn complain_of(
+    skipped: &[impl std::fmt::Display],
+    notices: &[impl std::fmt::Display],
+    problems: &[impl std::fmt::Display],
+) {
+    for skipped in skipped {
+        complain(skipped);
+    }
     for notice in notices {
         complain(&format_args!("warning: {notice}"));
     }
@@ -210,7 +221,7 @@ fn complain_of(notices: &[impl std::fmt::Display], problems: &[impl std::fmt::Di
 /// Shows what a pass came to.
 fn show_pass(outcome: &reconcile::Outcome, context: &mut Context) -> Outcome {
     context.out.show(outcome)?;
-    complain_of(&outcome.notices, &outcome.problems);
+    complain_of(&outcome.skipped, &outcome.notices, &outcome.problems);
     Ok(if outcome.is_success() { Exit::Done } else { Exit::Failed })
 }
 
@@ -219,7 +230,8 @@ fn complain_of_sources(situation: &Situation) {
     if let Some(broken) = &situation.loaded.broken {
         complain(broken);
     }
-    complain_of(&situation.notices(), &situation.objects.problems);
+    let objects = &situation.objects;
+    complain_of(&objects.skipped.told(), &situation.notices(), &objects.problems);
     if let Some(trial) = situation.trial.as_ref().filter(|trial| trial.state != State::Over) {
         complain(trial);
     }

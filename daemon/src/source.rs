@@ -3,7 +3,7 @@
 //! ```text
 //! /etc/railhead/objects/*.yaml --+                  +--> Known    (policy, pool)
 //! -f FILE | -f DIRECTORY --------+--> yaml --> conf +--> Problem  (file, line | field, value, rule)
-//! -f - (standard input) ---------+                  +--> Notice   (unknown field, unhandled kind)
+//! -f - (standard input) ---------+                  +--> Notice   (unknown field); Skipped (other kinds)
 //! ```
 //!
 //! A snapshot is level, not edge: whoever reads one knows everything, and an event only means
@@ -17,6 +17,7 @@ mod objects;
 mod origin;
 mod problem;
 mod replace;
+mod skipped;
 mod stored;
 mod yaml;
 
@@ -28,6 +29,7 @@ pub use objects::{Known, ObjectRef, Objects};
 pub use origin::Origin;
 pub use problem::{Notice, Problem};
 pub use replace::{ReplaceError, Replaced, put_back, replace};
+pub use skipped::Skipped;
 pub use stored::StoredObjects;
 
 pub(crate) use file::read_named;

@@ -18,6 +18,7 @@ mod output;
 mod plan;
 pub mod status;
 mod table;
+pub mod validate;
 
 pub use output::{Format, Output};
 pub use plan::Planned;

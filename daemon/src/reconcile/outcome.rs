@@ -24,6 +24,9 @@ pub struct Outcome {
     pub problems: Vec<String>,
     /// What is surely not meant, but harms nobody.
     pub notices: Vec<String>,
+    /// What is none of railhead's business, or not yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
 }
 
 /// What a pass came to on one PF.
@@ -115,6 +118,7 @@ impl Pass {
             objects: self.not_in_force(),
             problems: settings.chain(objects).chain(self.troubles.iter().cloned()).collect(),
             notices: self.situation.notices(),
+            skipped: self.situation.objects.skipped.told(),
         }
     }
 

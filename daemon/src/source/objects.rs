@@ -9,12 +9,12 @@ use conf::policy::Policy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{FileRefusal, Notice, Origin, Problem, SourceFile, yaml};
+use super::{FileRefusal, Notice, Origin, Problem, Skipped, SourceFile, yaml};
 use crate::claims::Pool;
 use crate::printable::Printable;
 
 /// An object by kind and name. Namespaces do not count: a node has none.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectRef {
     /// Its kind; empty when it claims none.
     pub kind: String,
@@ -78,6 +78,8 @@ pub struct Objects {
     pub problems: Vec<Problem>,
     /// What is surely not meant.
     pub notices: Vec<Notice>,
+    /// What is none of railhead's business, or not yet.
+    pub skipped: Skipped,
 }
 
 impl Objects {
@@ -163,6 +165,10 @@ impl Objects {
                 object: at.clone(),
                 what,
             }));
+            if let Ok(Object::Skipped { is_known }) = read.object {
+                self.skipped.add(at.kind, is_known);
+                continue;
+            }
             if let Some(first) = first.get(&at) {
                 self.problems.push(Problem::Duplicate {
                     origin: origin.clone(),

@@ -96,7 +96,7 @@ pub struct Notice {
     pub origin: Origin,
     /// In which object.
     pub object: ObjectRef,
-    /// What: an unknown field, a kind that nothing acts on.
+    /// What: an unknown field.
     pub what: Violation,
 }
 

@@ -75,7 +75,7 @@ impl StoredObject {
             Object::Policy(policy) => Spec::Policy(policy.clone()),
             Object::IpPool(pool) => Spec::IpPool(pool.clone()),
             Object::CidrPool(pool) => Spec::CidrPool(pool.clone()),
-            Object::Unhandled { .. } => return None,
+            Object::Skipped { .. } => return None,
         };
         Some(Self {
             at: known.at.clone(),

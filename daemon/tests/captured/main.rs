@@ -11,3 +11,4 @@ mod machine;
 mod opens;
 mod plan;
 mod status;
+mod validate;
