@@ -145,6 +145,21 @@ pub struct ForeignIpam {
     pub args: String,
     /// CNI_PATH.
     pub path: Vec<PathBuf>,
+    /// Its ADD failed by its own word, so by the specification it holds nothing: its DEL is a
+    /// courtesy, and no reason to keep a record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
+}
+
+impl Ipam {
+    /// The plugin, as a message tells it.
+    pub fn plugin(&self) -> String {
+        match self {
+            Self::None => "no IPAM plugin".to_owned(),
+            Self::Own => "railhead's own IPAM".to_owned(),
+            Self::Foreign(ForeignIpam { plugin, .. }) => format!("IPAM plugin {plugin}"),
+        }
+    }
 }
 
 impl Record {

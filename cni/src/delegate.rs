@@ -6,7 +6,9 @@
 
 mod child;
 
+use std::fmt;
 use std::fs::Metadata;
+use std::iter;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,6 +31,50 @@ pub(crate) struct Delegate {
     executable: PathBuf,
     /// Device and inode number of the executable: which file it is, whatever it is called.
     identity: (u64, u64),
+}
+
+/// Directories where plugins are looked for, in order, and where that list comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SearchPath<'a> {
+    /// The directories.
+    pub(crate) directories: &'a [PathBuf],
+    /// Whose list it is, as an error tells it.
+    pub(crate) origin: &'static str,
+}
+
+impl<'a> SearchPath<'a> {
+    /// CNI_PATH of `call`.
+    pub(crate) fn of(call: &'a Call) -> Self {
+        Self { directories: &call.path, origin: "CNI_PATH" }
+    }
+}
+
+impl fmt::Display for SearchPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.origin)?;
+        for (directory, separator) in
+            self.directories.iter().zip(iter::once(' ').chain(iter::repeat(':')))
+        {
+            write!(f, "{separator}{}", directory.display())?;
+        }
+        Ok(())
+    }
+}
+
+/// A failed ADD of a plugin.
+#[derive(Debug)]
+pub(crate) struct FailedAdd {
+    /// What went wrong.
+    pub(crate) error: Error,
+    /// Whether it certainly holds nothing: it said itself that it failed, or never ran. One that
+    /// was killed, or whose answer makes no sense, may have given something.
+    pub(crate) gave_nothing: bool,
+}
+
+impl FailedAdd {
+    fn unclear(error: Error) -> Self {
+        Self { error, gave_nothing: false }
+    }
 }
 
 /// What a plugin is given besides its verb.
@@ -55,12 +101,13 @@ impl<'a> Invocation<'a> {
 }
 
 impl Delegate {
-    /// Looks for `name` in the directories of CNI_PATH, in order.
+    /// Looks for `name` in these directories, in order.
     ///
     /// # Errors
-    /// Code 7 when it is in none of them.
-    pub(crate) fn find(name: &PluginName, path: &[PathBuf]) -> Result<Self, Error> {
-        let found = path.iter().find_map(|directory| {
+    /// Code 7 when it is in none of them, naming all.
+    pub(crate) fn find(name: &PluginName, paths: &[SearchPath<'_>]) -> Result<Self, Error> {
+        let mut directories = paths.iter().flat_map(|path| path.directories);
+        let found = directories.find_map(|directory| {
             let executable = directory.join(name.as_str());
             let found = std::fs::metadata(&executable).ok().filter(Metadata::is_file)?;
             Some((executable, identity(&found)))
@@ -68,11 +115,10 @@ impl Delegate {
         match found {
             Some((executable, identity)) => Ok(Self { name: name.clone(), executable, identity }),
             None => {
-                let shown: Vec<String> =
-                    path.iter().map(|directory| directory.display().to_string()).collect();
+                let shown: Vec<String> = paths.iter().map(ToString::to_string).collect();
                 Err(Error::new(
                     Code::InvalidConfig,
-                    format!("find plugin {name} in CNI_PATH {}: no such file", shown.join(":")),
+                    format!("find plugin {name} in {}: no such file", shown.join(" and ")),
                 ))
             }
         }
@@ -91,12 +137,14 @@ impl Delegate {
         &self,
         invocation: Invocation<'_>,
         version: Version,
-    ) -> Result<AddResult, Error> {
+    ) -> Result<AddResult, FailedAdd> {
         let stdout = self.run("ADD", invocation)?;
         let document: Value = serde_json::from_slice(&stdout).map_err(|cause| {
-            self.failed("ADD", Code::Decode, &format!("its result is no JSON: {cause}"))
+            let why = format!("its result is no JSON: {cause}");
+            FailedAdd::unclear(self.failed("ADD", Code::Decode, &why))
         })?;
-        AddResult::from_json(&document, version).map_err(|error| self.told("ADD", error))
+        AddResult::from_json(&document, version)
+            .map_err(|error| FailedAdd::unclear(self.told("ADD", error)))
     }
 
     /// Runs a verb that answers nothing.
@@ -104,7 +152,7 @@ impl Delegate {
     /// # Errors
     /// As for [`Delegate::add`].
     pub(crate) fn call(&self, verb: &'static str, invocation: Invocation<'_>) -> Result<(), Error> {
-        self.run(verb, invocation).map(drop)
+        self.run(verb, invocation).map(drop).map_err(|failed| failed.error)
     }
 
     /// Runs STATUS or GC, which older plugins do not have: theirs say code 4 (no such verb) or 1
@@ -123,26 +171,29 @@ impl Delegate {
         }
     }
 
-    fn run(&self, verb: &'static str, invocation: Invocation<'_>) -> Result<Vec<u8>, Error> {
+    fn run(&self, verb: &'static str, invocation: Invocation<'_>) -> Result<Vec<u8>, FailedAdd> {
+        let io = |cause: &std::io::Error| self.failed(verb, code_of(cause), &cause.to_string());
         let output = child::run(&self.executable, verb, invocation, DEADLINE)
-            .map_err(|cause| self.failed(verb, code_of(&cause), &cause.to_string()))?;
+            .map_err(|cause| FailedAdd::unclear(io(&cause)))?;
         match output {
             Output::Succeeded(stdout) => Ok(stdout),
             Output::Failed { stdout, status } => {
                 let document: Option<Value> = serde_json::from_slice(&stdout).ok();
-                match document.as_ref().and_then(Error::from_json) {
-                    Some(error) => Err(self.told(verb, error)),
+                let error = match document.as_ref().and_then(Error::from_json) {
+                    Some(error) => self.told(verb, error),
                     None => {
                         let text = String::from_utf8_lossy(&stdout);
                         let text: String = text.trim().chars().take(200).collect();
-                        Err(self.failed(verb, Code::Internal, &format!("{status}: {text:?}")))
+                        self.failed(verb, Code::Internal, &format!("{status}: {text:?}"))
                     }
-                }
+                };
+                Err(FailedAdd { error, gave_nothing: status.code().is_some() })
             }
             Output::TimedOut => {
                 let msg = format!("it did not answer within {DEADLINE:?} and was killed");
-                Err(self.failed(verb, Code::TryAgainLater, &msg))
+                Err(FailedAdd::unclear(self.failed(verb, Code::TryAgainLater, &msg)))
             }
+            Output::NotStarted(cause) => Err(FailedAdd { error: io(&cause), gave_nothing: true }),
         }
     }
 

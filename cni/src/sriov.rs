@@ -22,6 +22,7 @@ mod check;
 mod claim;
 mod device;
 mod device_info;
+mod forget;
 mod gc;
 mod home;
 mod link;
@@ -45,6 +46,7 @@ use crate::kernel::sysfs::Sysfs;
 use crate::protocol::{Call, Plugin};
 
 pub use self::alive::Keeper;
+pub use self::forget::forget;
 pub use self::release::{Reclaimed, reclaim};
 
 /// The machine: where its state and its devices are.

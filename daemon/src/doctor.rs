@@ -94,6 +94,9 @@ pub fn examine(host: &Host) -> Vec<Finding> {
     let machine = Machine::at(host);
     let (mut findings, is_usable) = files::store(host);
     // To look at who uses VFs takes the store's lock, which makes its file where that is gone too.
+    if is_usable {
+        findings.extend(files::leftovers(host));
+    }
     let situation = is_usable.then(|| look(host));
     let situation = match situation {
         Some(Ok(situation)) => {

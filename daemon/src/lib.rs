@@ -18,6 +18,7 @@ pub mod dump;
 pub mod host;
 pub mod journal;
 pub mod judge;
+pub mod leftovers;
 pub mod metrics;
 pub mod model;
 pub mod observe;

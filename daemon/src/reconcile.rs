@@ -60,6 +60,8 @@ pub struct Pass {
     pub keepers: BTreeSet<u32>,
     /// What went wrong besides PFs and pools.
     pub troubles: Vec<String>,
+    /// What harms nobody, and should be known.
+    pub notices: Vec<String>,
     /// The pause because of which nothing was done.
     pub pause: Option<Pause>,
 }
@@ -83,7 +85,7 @@ pub fn reconcile(
     let mut lanes: BTreeMap<PciAddress, LaneOutcome> = BTreeMap::new();
     let mut situation = Situation::look(host, written)?;
     set_damaged_aside(host, &situation, &mut troubles);
-    let reclaim::Found { any, keepers } =
+    let reclaim::Found { any, keepers, untold: notices } =
         reclaim::dead_attachments(host, &situation.snapshot, &mut troubles);
     if any {
         situation = Situation::look(host, written)?;
@@ -130,8 +132,18 @@ pub fn reconcile(
     }
     let conditions = Vec::new();
     let pause = None;
-    let pass =
-        Pass { planned, situation, left, lanes, pools, conditions, keepers, troubles, pause };
+    let pass = Pass {
+        planned,
+        situation,
+        left,
+        lanes,
+        pools,
+        conditions,
+        keepers,
+        troubles,
+        notices,
+        pause,
+    };
     Ok(publish(host, pass))
 }
 
@@ -143,9 +155,19 @@ fn look(host: &Host, written: &Written, pause: Pause) -> Result<Pass, SituationE
     let planned = situation.plan();
     let (left, lanes, conditions) = (planned.clone(), BTreeMap::new(), Vec::new());
     let pause = Some(pause);
-    let keepers = BTreeSet::new();
-    let pass =
-        Pass { planned, situation, left, lanes, pools, conditions, keepers, troubles, pause };
+    let (keepers, notices) = (BTreeSet::new(), Vec::new());
+    let pass = Pass {
+        planned,
+        situation,
+        left,
+        lanes,
+        pools,
+        conditions,
+        keepers,
+        troubles,
+        notices,
+        pause,
+    };
     Ok(publish(host, pass))
 }
 

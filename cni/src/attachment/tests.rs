@@ -49,6 +49,7 @@ fn record() -> Record {
             plugin: "host-local".parse().unwrap(),
             config: "{}".into(),
             args: String::new(),
+            refused: false,
             path: vec!["/opt/cni/bin".into()],
         }),
         device_info: None,

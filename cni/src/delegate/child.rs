@@ -25,8 +25,13 @@ const AFTERMATH: Duration = Duration::from_secs(1);
 /// How it ended.
 pub(super) enum Output {
     Succeeded(Vec<u8>),
-    Failed { stdout: Vec<u8>, status: ExitStatus },
+    Failed {
+        stdout: Vec<u8>,
+        status: ExitStatus,
+    },
     TimedOut,
+    /// It never ran.
+    NotStarted(io::Error),
 }
 
 /// Runs `executable` for `verb`, and kills it after `deadline`. Its stderr is ours.
@@ -36,7 +41,10 @@ pub(super) fn run(
     invocation: Invocation<'_>,
     deadline: Duration,
 ) -> io::Result<Output> {
-    let mut child = command(executable, verb, invocation)?.spawn()?;
+    let mut child = match command(executable, verb, invocation)?.spawn() {
+        Ok(child) => child,
+        Err(cause) => return Ok(Output::NotStarted(cause)),
+    };
     let outcome = converse(&mut child, invocation.config, deadline);
     match outcome {
         Ok(Some(stdout)) => {

@@ -21,7 +21,9 @@ impl Bed {
         let file = self.directory.path().join("fake");
         fs::write(&file, format!("#!/bin/sh\n{body}\n")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-        Delegate::find(&name, &[self.directory.path().to_owned()]).unwrap()
+        let directories = [self.directory.path().to_owned()];
+        Delegate::find(&name, &[SearchPath { directories: &directories, origin: "CNI_PATH" }])
+            .unwrap()
     }
 
     fn invocation<'a>(&'a self, config: &'a str) -> Invocation<'a> {
@@ -30,7 +32,8 @@ impl Bed {
     }
 
     fn add(&self, body: &str) -> Result<AddResult, Error> {
-        self.plugin(body).add(self.invocation("{}"), Version::V1_0_0)
+        let added = self.plugin(body).add(self.invocation("{}"), Version::V1_0_0);
+        added.map_err(|failed| failed.error)
     }
 }
 
@@ -72,6 +75,25 @@ fn rubbish_is_quoted() {
         bed.add("kill -9 $$").unwrap_err().msg,
         "ADD of plugin fake: signal: 9 (SIGKILL): \"\""
     );
+}
+
+/// What said that it failed holds nothing; of what was cut short nobody knows.
+#[test]
+fn who_refuses_holds_nothing() {
+    let bed = Bed::new();
+    for (body, gave_nothing) in [
+        (r#"echo '{"code":11,"msg":"none left"}'; exit 1"#, true),
+        ("echo out of cheese; exit 3", true),
+        ("exit 255", true),
+        ("echo hello", false),
+        ("kill -9 $$", false),
+    ] {
+        let failed = bed.plugin(body).add(bed.invocation("{}"), Version::V1_0_0).unwrap_err();
+        assert_eq!(failed.gave_nothing, gave_nothing, "{body}");
+    }
+    let plugin = bed.plugin("");
+    fs::write(bed.directory.path().join("fake"), "#!/nowhere/sh\n").unwrap();
+    assert!(plugin.add(bed.invocation("{}"), Version::V1_0_0).unwrap_err().gave_nothing);
 }
 
 #[test]
@@ -132,7 +154,19 @@ fn directories_are_no_plugins() {
     let bed = Bed::new();
     fs::create_dir(bed.directory.path().join("other")).unwrap();
     let path = [PathBuf::from("/nowhere"), bed.directory.path().to_owned()];
-    let error = Delegate::find(&"other".parse().unwrap(), &path).unwrap_err();
+    let other = [PathBuf::from("/elsewhere")];
+    let paths = [
+        SearchPath { directories: &path, origin: "CNI_PATH of its ADD" },
+        SearchPath { directories: &other, origin: "CNI_PATH of this call" },
+    ];
+    let error = Delegate::find(&"other".parse().unwrap(), &paths).unwrap_err();
     assert_eq!(error.code, Code::InvalidConfig);
-    assert!(error.msg.starts_with("find plugin other in CNI_PATH /nowhere:"), "{error}");
+    let path = bed.directory.path().display();
+    assert_eq!(
+        error.msg,
+        format!(
+            "find plugin other in CNI_PATH of its ADD /nowhere:{path} and CNI_PATH of this call \
+             /elsewhere: no such file"
+        )
+    );
 }

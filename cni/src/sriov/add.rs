@@ -9,7 +9,7 @@ use std::time::Duration;
 use conf::cni::{AddResult, Error, Interface};
 use ipam::{AttachmentKey, Root};
 
-use self::attaching::Attaching;
+use self::attaching::{Attaching, Held};
 use super::addresses::Source;
 use super::claim::Claim;
 use super::device::Device;
@@ -83,7 +83,7 @@ pub(super) fn add(
         in_container,
         observed,
         record,
-        asked: false,
+        held: Held::Unasked,
         interface: Interface::default(),
         index: 0,
         addresses: allocation.map(|allocation| allocation.result()).unwrap_or_default(),

@@ -1,15 +1,16 @@
 //! Who gives the container its addresses.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use conf::cni::{AddResult, Code, Error};
+use conf::cni::{AddResult, CniArgs, Code, Error};
 use conf::plugin::PluginName;
+use conf::plugin::sriov::SriovConf;
 use ipam::nv_ipam::Request;
 use ipam::{AttachmentKey, Root};
 
 use super::wish::Wish;
 use crate::attachment::{ForeignIpam, Ipam};
-use crate::delegate::{Delegate, Invocation};
+use crate::delegate::{Delegate, FailedAdd, Invocation, SearchPath};
 use crate::nv_ipam;
 use crate::protocol::{Call, Sandbox};
 
@@ -40,7 +41,7 @@ impl Source {
         sandbox: &Sandbox,
     ) -> Result<Self, Error> {
         let Some(name) = &wish.conf.ipam else { return Ok(Self::None) };
-        let Some(delegate) = foreign(name, &call.path)? else {
+        let Some(delegate) = foreign(name, &[SearchPath::of(call)])? else {
             let cookie = Some(sandbox.cookie);
             let request = nv_ipam::request(root, call, key, &sandbox.path, cookie)?;
             return Ok(Self::Own(Box::new(request)));
@@ -72,8 +73,11 @@ impl Source {
 ///
 /// # Errors
 /// Code 7 when there is no such plugin.
-pub(super) fn foreign(name: &PluginName, path: &[PathBuf]) -> Result<Option<Delegate>, Error> {
-    match Delegate::find(name, path) {
+pub(super) fn foreign(
+    name: &PluginName,
+    paths: &[SearchPath<'_>],
+) -> Result<Option<Delegate>, Error> {
+    match Delegate::find(name, paths) {
         Ok(delegate) if name.as_str() == OWN && delegate.is_this_program() => Ok(None),
         Err(_) if name.as_str() == OWN => Ok(None),
         outcome => outcome.map(Some),
@@ -87,43 +91,80 @@ pub(super) fn memory(plugin: PluginName, call: &Call) -> ForeignIpam {
         config: call.stdin.clone(),
         args: call.args.clone(),
         path: call.path.clone(),
+        refused: false,
     }
 }
 
 /// Asks a foreign plugin for addresses.
 ///
 /// # Errors
-/// The plugin's, and code 999 when it gave none.
+/// The plugin's, and code 6 when it gave none.
 pub(super) fn ask(
     delegate: &Delegate,
     call: &Call,
     key: &AttachmentKey,
     sandbox: &Sandbox,
-) -> Result<AddResult, Error> {
+) -> Result<AddResult, FailedAdd> {
     let invocation = Invocation::handed_on(call, Some((key, Some(&sandbox.path))));
     let result = delegate.add(invocation, call.version)?;
     if result.ips.is_empty() {
-        return Err(Error::new(Code::Internal, "the IPAM plugin's result holds no address"));
+        let error = Error::new(Code::Decode, "the IPAM plugin's result holds no address");
+        return Err(FailedAdd { error, gave_nothing: false });
     }
     Ok(result)
 }
 
-/// Tells a foreign plugin that its addresses are not used any more.
+/// Tells a foreign plugin that its addresses are not used any more: with what its ADD was given,
+/// and where that fails for good, with what `call` brings, since a config is repaired and a plugin
+/// replaced or moved while pods run.
 ///
 /// # Errors
-/// The plugin's.
+/// The plugin's, of both attempts.
 pub(super) fn give_back(
     memory: &ForeignIpam,
     key: &AttachmentKey,
-    netns: Option<&std::path::Path>,
+    netns: Option<&Path>,
+    call: Option<&Call>,
 ) -> Result<(), Error> {
-    let delegate = Delegate::find(&memory.plugin, &memory.path)?;
-    delegate.call(
+    let own_path = call.map(|call| call.path.as_slice()).filter(|path| *path != memory.path);
+    let error = match delete(memory, key, netns, own_path) {
+        Err(error) if error.code != Code::TryAgainLater => error,
+        outcome => return outcome,
+    };
+    match call.and_then(|call| brought(memory, call)) {
+        None => Err(error),
+        Some(memory) => delete(&memory, key, netns, None)
+            .map_err(|again| error.and(format_args!("with the config of this call: {again}"))),
+    }
+}
+
+/// What `call` leads to, where that is the same plugin with something else.
+fn brought(memory: &ForeignIpam, call: &Call) -> Option<ForeignIpam> {
+    let checked = SriovConf::read(&call.config, &CniArgs::default()).ok()?;
+    let plugin = checked.conf.ipam.filter(|plugin| *plugin == memory.plugin)?;
+    let brought = self::memory(plugin, call);
+    let differs = (&brought.config, &brought.args) != (&memory.config, &memory.args);
+    differs.then_some(brought)
+}
+
+fn delete(
+    memory: &ForeignIpam,
+    key: &AttachmentKey,
+    netns: Option<&Path>,
+    own_path: Option<&[PathBuf]>,
+) -> Result<(), Error> {
+    let recorded = &memory.path;
+    let mut paths = vec![SearchPath { directories: recorded, origin: "CNI_PATH of its ADD" }];
+    let own =
+        own_path.map(|directories| SearchPath { directories, origin: "CNI_PATH of this call" });
+    paths.extend(own);
+    let path: Vec<PathBuf> = paths.iter().flat_map(|path| path.directories).cloned().collect();
+    Delegate::find(&memory.plugin, &paths)?.call(
         "DEL",
         Invocation {
             attachment: Some((key, netns)),
             args: &memory.args,
-            path: &memory.path,
+            path: &path,
             config: &memory.config,
         },
     )

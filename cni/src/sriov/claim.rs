@@ -42,7 +42,7 @@ pub(super) fn make_room(
     log.warning(&format_args!("VF {} was never given back by {}", old.vf, old.key));
     match old.key == *key {
         // Its IPAM must hear of the end before it can be asked again for the same container.
-        true => release::release(host, log, &old, None, None)?,
+        true => release::release(host, log, None, &old, None, None)?,
         false => release::make_way(host, log, &old)?,
     }
     Ok(true)
@@ -103,6 +103,10 @@ fn may_undo(host: &Host, old: &Record, vf: PciAddress, key: &AttachmentKey) -> R
 
 fn has_one_already(own: &Record) -> Error {
     let Record { key, vf, .. } = own;
+    if own.state == State::Released {
+        let msg = format!("the IPAM of {key} has yet to hear of its last end; DEL comes first");
+        return Error::new(Code::TryAgainLater, msg);
+    }
     Error::new(Code::Internal, format!("{key} has VF {vf} already; DEL comes first"))
 }
 

@@ -53,13 +53,13 @@ pub(super) fn del(
     };
     // Its VF is somebody else's by now, who may be at work on it.
     if record.state == State::Released {
-        return books::tell(host, &record);
+        return books::tell(host, &call.log, Some(call), &record);
     }
     let purpose = Purpose::Release(key.clone());
     let lock = VfLock::take(&host.root, record.vf, purpose, Patience::Wait(PATIENCE))?;
     // Whoever held the lock may have finished the job.
     let Some(record) = find(host, key)? else { return Ok(()) };
-    release(host, &call.log, &record, netns, Some(lock))?;
+    release(host, &call.log, Some(call), &record, netns, Some(lock))?;
     call.log.info(&format_args!("released VF {} of {key}", record.vf));
     Ok(())
 }
@@ -71,6 +71,8 @@ pub enum Reclaimed {
     Ended,
     /// It lives.
     Lives(Keeper),
+    /// Its VF is free, but its IPAM cannot be told.
+    Untold(Error),
     /// Somebody else is at it, or was.
     Others,
 }
@@ -78,14 +80,17 @@ pub enum Reclaimed {
 /// Ends an attachment whose namespace is gone and for which no DEL ever came.
 ///
 /// # Errors
-/// Whatever could not be put right; the record stays.
+/// Whatever of the VF could not be put right; the record stays.
 pub fn reclaim(host: &Host, log: &Log, key: &AttachmentKey) -> Result<Reclaimed, Error> {
     let Some(record) = find(host, key)? else { return Ok(Reclaimed::Others) };
     if record.state == State::Released {
         // While the namespace is there, its DEL may be in the middle of telling the IPAM.
         return match is_alive(host, &record)? {
             true => Ok(Reclaimed::Others),
-            false => books::tell(host, &record).map(|()| Reclaimed::Ended),
+            false => Ok(match books::tell(host, log, None, &record) {
+                Ok(()) => Reclaimed::Ended,
+                Err(error) => Reclaimed::Untold(error),
+            }),
         };
     }
     let purpose = Purpose::Release(key.clone());
@@ -97,8 +102,17 @@ pub fn reclaim(host: &Host, log: &Log, key: &AttachmentKey) -> Result<Reclaimed,
     let Some(record) = find(host, key)? else { return Ok(Reclaimed::Others) };
     match keeper(host, &record)? {
         Some(keeper) => Ok(Reclaimed::Lives(keeper)),
-        None => release(host, log, &record, None, Some(lock)).map(|()| Reclaimed::Ended),
+        None => match release(host, log, None, &record, None, Some(lock)) {
+            Ok(()) => Ok(Reclaimed::Ended),
+            Err(error) if is_free(host, key)? => Ok(Reclaimed::Untold(error)),
+            Err(error) => Err(error),
+        },
     }
+}
+
+/// Whether all of an attachment has come to its end but what its IPAM must hear.
+pub(super) fn is_free(host: &Host, key: &AttachmentKey) -> Result<bool, Error> {
+    Ok(find(host, key)?.is_some_and(|record| record.state == State::Released))
 }
 
 /// The record of `key`.
@@ -128,10 +142,11 @@ fn unreadable(error: StoreError) -> Error {
 }
 
 /// Puts everything right that `record` tells of. Its VF's lock is held; `lock` is given back as
-/// soon as the VF is free, which is before a foreign IPAM is called.
+/// soon as the VF is free, which is before a foreign IPAM is called. `call` is the DEL that is served.
 pub(super) fn release(
     host: &Host,
     log: &Log,
+    call: Option<&Call>,
     record: &Record,
     netns: Option<&Path>,
     lock: Option<VfLock>,
@@ -141,7 +156,7 @@ pub(super) fn release(
     // A VF that is not right stays with its record, and the lock with who is at work on it.
     let lock = lock.filter(|_held| !failures.is_empty());
     if let Some(untold) = untold {
-        failures.note(books::tell(host, &untold));
+        failures.note(books::tell(host, log, call, &untold));
     }
     drop(lock);
     failures.into_result()

@@ -5,7 +5,7 @@ use conf::plugin::sriov::SriovConf;
 use ipam::Root;
 
 use super::{Host, addresses};
-use crate::delegate::Invocation;
+use crate::delegate::{Invocation, SearchPath};
 use crate::nv_ipam;
 use crate::protocol::Call;
 use crate::transaction;
@@ -18,7 +18,7 @@ pub(super) fn status(root: &Root, call: &Call) -> Result<(), Error> {
     transaction::read(&host.store, |_newest| Ok(())).map_err(not_available)?;
     host.sysfs.pci_functions().map_err(|error| not_available(error.into()))?;
     let Some(name) = &conf.ipam else { return Ok(()) };
-    match addresses::foreign(name, &call.path).map_err(not_available)? {
+    match addresses::foreign(name, &[SearchPath::of(call)]).map_err(not_available)? {
         Some(delegate) => delegate
             .call_if_known("STATUS", Invocation::handed_on(call, None))
             .map_err(not_available),

@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use super::{Host, addresses, wish};
 use crate::attachment::{FORMAT, HostLink, Ipam, Record, State};
+use crate::delegate::SearchPath;
 use crate::kernel::vf::{VfChange, VfConfig};
 use crate::nv_ipam::cookie_at;
 use crate::protocol::Call;
@@ -165,7 +166,7 @@ fn asked_for(text: &[u8], before: &VfConfig) -> (VfChange, Option<PluginName>) {
 
 fn memory(call: &Call, ipam: Option<PluginName>) -> Ipam {
     let Some(plugin) = ipam else { return Ipam::None };
-    match addresses::foreign(&plugin, &call.path) {
+    match addresses::foreign(&plugin, &[SearchPath::of(call)]) {
         Ok(None) => Ipam::Own,
         _ => Ipam::Foreign(addresses::memory(plugin, call)),
     }

@@ -6,11 +6,11 @@ use std::os::unix::fs::symlink;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use conf::block::NodeBlock;
-use ipam::Root;
+use ipam::{Root, Store};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
@@ -176,6 +176,15 @@ impl Reply {
         let text = |key: &str| self.document[key].as_str().unwrap_or_default().to_owned();
         format!("{} {}", text("msg"), text("details"))
     }
+}
+
+/// Has a look at the store, or does something to it. A process opens only one store of a path at a
+/// time, and each test has its own at the same one.
+pub(crate) fn with_store<T>(work: impl FnOnce(&Store) -> T) -> T {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    // A test that failed while it looked has left nothing half done.
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    work(&Store::open(&Root::system()).unwrap())
 }
 
 /// This node's block of the pool `blue`: 10.77.0.2 to 10.77.0.LAST.

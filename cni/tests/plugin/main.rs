@@ -9,6 +9,7 @@
 
 mod bed;
 mod install;
+mod leftovers;
 mod nv_ipam;
 mod protocol;
 mod sriov;

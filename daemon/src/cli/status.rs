@@ -7,6 +7,7 @@ use conf::block::PoolRef;
 use super::{Context, Exit, Outcome, complain, complain_of_sources, ipam};
 use crate::claims::{self, Directory, Standing};
 use crate::host::Host;
+use crate::leftovers;
 use crate::pause;
 use crate::service::client::Client;
 use crate::situation::{Situation, Written};
@@ -37,7 +38,8 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     };
     let pools = pools(&context.host, &situation)?;
     let pause = pause::load(context.host.root(), context.host.wall())?;
-    let status = Status::of(&situation, &plan, &pools.as_ref(), daemon.as_ref(), pause);
+    let left = leftovers::all(&context.host)?;
+    let status = Status::of(&situation, &plan, &pools.as_ref(), daemon.as_ref(), pause, left);
     context.out.show(&status)?;
     complain_of_sources(&situation);
     if let Some(loss) = &pools.addresses.loss {

@@ -11,6 +11,7 @@ use super::Finding;
 use crate::chain::Chain;
 use crate::claims::Overlap;
 use crate::host::Host;
+use crate::leftovers::{self, Leftover};
 use crate::situation::Situation;
 use crate::source::last_good_path;
 
@@ -48,6 +49,19 @@ pub(super) fn store(host: &Host) -> (Vec<Finding>, bool) {
         .mend("keep the file for a report, then remove it")
         .mend("railhead ipam   (says whether the loss is dealt with)");
     (vec![finding], is_usable)
+}
+
+/// Records that outlive their attachments.
+pub(super) fn leftovers(host: &Host) -> Vec<Finding> {
+    // That the store cannot be read is told already.
+    let found = leftovers::all(host).unwrap_or_default();
+    let finding = |left: &Leftover| {
+        let why = "an IPAM plugin may still count its address as used, and its own DEL fails";
+        Finding::warning("leftovers", left.to_string(), why)
+            .mend("give the address back by the plugin's own means, then")
+            .mend(format!("sudo {}", left.clear))
+    };
+    found.iter().map(finding).collect()
 }
 
 /// Objects and settings that break rules, or have no effect here.

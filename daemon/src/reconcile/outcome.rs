@@ -117,7 +117,7 @@ impl Pass {
             pfs: self.pf_outcomes(),
             objects: self.not_in_force(),
             problems: settings.chain(objects).chain(self.troubles.iter().cloned()).collect(),
-            notices: self.situation.notices(),
+            notices: self.notices.iter().cloned().chain(self.situation.notices()).collect(),
             skipped: self.situation.objects.skipped.told(),
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Found {
     /// Processes that keep one alive whose namespace has lost its name: their end is the only sign
     /// that it has come to its own.
     pub(super) keepers: BTreeSet<u32>,
+    /// What is told of those whose IPAM cannot hear of their end.
+    pub(super) untold: Vec<String>,
 }
 
 /// Ends them.
@@ -55,6 +57,10 @@ pub(super) fn dead_attachments(
                 looked.any = true;
             }
             Ok(Reclaimed::Lives(keeper)) => looked.keepers.extend(process(&keeper)),
+            Ok(Reclaimed::Untold(error)) => {
+                tracing::warn!("{error}");
+                looked.untold.push(error.to_string());
+            }
             Ok(Reclaimed::Others) => {}
             Err(error) => troubles.push(error.to_string()),
         }

@@ -5,10 +5,12 @@ use serde::Serialize;
 
 use super::{Cell, Table, Tone, View};
 use crate::judge::{self, PolicyStatus, State};
+use crate::leftovers::Leftover;
 use crate::pause::Pause;
 use crate::plan::Plan;
 use crate::service::protocol::{Activity, DaemonStatus};
 use crate::situation::Situation;
+use crate::snapshot::short;
 use crate::trial::{self, Tried};
 
 mod pools;
@@ -34,6 +36,9 @@ pub struct Status {
     pub policies: Vec<PolicyStatus>,
     /// The pools that have, or should have, a block on this node.
     pub pools: Vec<PoolStatus>,
+    /// Records that outlive their attachments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<Leftover>,
 }
 
 /// How the daemon is.
@@ -78,6 +83,7 @@ impl Status {
         pools: &Pools<'_>,
         daemon: Option<&DaemonStatus>,
         pause: Option<Pause>,
+        leftovers: Vec<Leftover>,
     ) -> Self {
         let pfs = situation.desired().pfs.keys().chain(situation.ownership.keys());
         let mut pfs: Vec<PciAddress> = pfs.copied().collect();
@@ -96,6 +102,7 @@ impl Status {
             pfs: pfs.into_iter().map(|pf| pf_status(pf, situation, plan)).collect(),
             policies: judge::policies(situation, plan),
             pools: pools.status(),
+            leftovers,
         }
     }
 
@@ -151,7 +158,12 @@ impl View for Status {
         if let Some(tried) = &self.trial {
             trial.row([Cell::new(tried).tone(Tone::Warning)]);
         }
-        vec![node, pause, trial, pfs, policies, pools]
+        let mut leftovers = Table::new(["LEFT OF CONTAINER", "INTERFACE", "DETAIL"]);
+        for left in &self.leftovers {
+            let row = [Cell::new(short(left.container.as_str())), Cell::new(&left.interface)];
+            leftovers.row_with(row, [&left.why, &left.clear]);
+        }
+        vec![node, pause, trial, pfs, policies, pools, leftovers]
     }
 
     fn nothing(&self) -> &'static str {

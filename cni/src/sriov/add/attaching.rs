@@ -5,6 +5,7 @@ use ipam::nv_ipam::store_error;
 
 use super::step::{FOR_USERSPACE, Step, WITH_NETDEV};
 use crate::attachment::{Ipam, Record, State};
+use crate::delegate::FailedAdd;
 use crate::kernel::netlink::Route;
 use crate::lock::VfLock;
 use crate::protocol::{Call, Sandbox};
@@ -26,14 +27,25 @@ pub(super) struct Attaching<'a> {
     pub(super) in_container: Route,
     pub(super) observed: Observed,
     pub(super) record: Record,
-    /// Whether a foreign IPAM may have given addresses.
-    pub(super) asked: bool,
+    /// What a foreign IPAM holds for it.
+    pub(super) held: Held,
     /// The interface as the result tells it.
     pub(super) interface: Interface,
     /// Its index in the container.
     pub(super) index: u32,
     /// Addresses, routes and name service.
     pub(super) addresses: AddResult,
+}
+
+/// What a foreign IPAM holds for an attachment in the making.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Nothing: it was not asked.
+    Unasked,
+    /// Nothing: its ADD failed.
+    Refused,
+    /// Addresses, or nobody knows.
+    Perhaps,
 }
 
 impl Attaching<'_> {
@@ -111,9 +123,19 @@ impl Attaching<'_> {
 
     fn ask_ipam(&mut self) -> Result<(), Error> {
         let Source::Foreign(delegate, _) = self.source else { return Ok(()) };
-        self.asked = true;
-        self.addresses = addresses::ask(delegate, self.call, &self.record.key, self.sandbox)?;
-        Ok(())
+        self.held = Held::Perhaps;
+        match addresses::ask(delegate, self.call, &self.record.key, self.sandbox) {
+            Ok(addresses) => {
+                self.addresses = addresses;
+                Ok(())
+            }
+            Err(FailedAdd { error, gave_nothing }) => {
+                if gave_nothing {
+                    self.held = Held::Refused;
+                }
+                Err(error)
+            }
+        }
     }
 
     fn give_addresses(&mut self) -> Result<(), Error> {
@@ -152,11 +174,14 @@ impl Attaching<'_> {
     /// Undoes what was done, by DEL's order; what fails in it joins the failure that led to it.
     pub(super) fn undo(mut self, error: Error, lock: VfLock) -> Error {
         self.call.log.info(&format_args!("undoing ADD of {}: {error}", self.record.key));
-        if !self.asked && matches!(self.source, Source::Foreign(..)) {
-            self.record.ipam = Ipam::None;
+        match (&mut self.record.ipam, self.held) {
+            (Ipam::Foreign(_), Held::Unasked) => self.record.ipam = Ipam::None,
+            (Ipam::Foreign(memory), Held::Refused) => memory.refused = true,
+            _ => {}
         }
         let netns = Some(self.sandbox.path.as_path());
-        match release::release(self.host, &self.call.log, &self.record, netns, Some(lock)) {
+        let log = &self.call.log;
+        match release::release(self.host, log, None, &self.record, netns, Some(lock)) {
             Ok(()) => error,
             Err(another) => error.and(format_args!("while undoing it: {another}")),
         }

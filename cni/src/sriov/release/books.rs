@@ -1,11 +1,13 @@
 //! The books of an attachment's end: claim, leases, record, and what a foreign IPAM hears.
 
 use conf::cni::Error;
-use ipam::WriteTxn;
 use ipam::nv_ipam::store_error;
+use ipam::{AttachmentKey, WriteTxn};
 
 use crate::attachment::{Ipam, Record, State};
 use crate::kernel::netns::Netns;
+use crate::log::Log;
+use crate::protocol::Call;
 use crate::sriov::{Host, addresses};
 use crate::transaction;
 
@@ -43,12 +45,25 @@ pub(super) fn free_addresses(host: &Host, record: &Record) -> Result<Option<Reco
 }
 
 /// Calls the foreign IPAM of `record`, which stands in the store, and writes down that it has
-/// heard.
-pub(super) fn tell(host: &Host, record: &Record) -> Result<(), Error> {
+/// heard. One that holds nothing need not hear it.
+pub(super) fn tell(
+    host: &Host,
+    log: &Log,
+    call: Option<&Call>,
+    record: &Record,
+) -> Result<(), Error> {
+    let key = &record.key;
     if let Ipam::Foreign(memory) = &record.ipam {
         // A path that leads to another namespace by now must not be handed on.
         let netns = Netns::at(&record.netns, record.netns_cookie);
-        addresses::give_back(memory, &record.key, netns.map(|_same| record.netns.as_path()))?;
+        let netns = netns.map(|_same| record.netns.as_path());
+        match addresses::give_back(memory, key, netns, call) {
+            Err(error) if memory.refused => {
+                log.warning(&format_args!("{error}; it holds nothing, since its ADD failed"));
+            }
+            Err(error) if record.state == State::Released => return Err(error.and(way_out(record))),
+            outcome => outcome?,
+        }
     }
     let told = Record { ipam: Ipam::None, ..record.clone() };
     transaction::write(&host.store, |txn| match record.state {
@@ -57,6 +72,16 @@ pub(super) fn tell(host: &Host, record: &Record) -> Result<(), Error> {
             txn.put_attachment(&record.key, &told).map_err(store_error)
         }
     })
+}
+
+/// What to do about an IPAM that cannot be told.
+fn way_out(record: &Record) -> String {
+    let AttachmentKey { container, ifname } = &record.key;
+    format!(
+        "VF {} is free, and only this stays of {}; where it can never work, give the addresses back \
+         by hand, then: railhead attachments drop {container} {ifname}",
+        record.vf, record.key
+    )
 }
 
 fn release_leases(txn: &mut WriteTxn<'_>, record: &Record) -> Result<(), Error> {

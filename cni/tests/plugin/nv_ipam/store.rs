@@ -1,22 +1,16 @@
 //! The store as it stands, between the calls of a test.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use ipam::{Root, Store, StoreError};
 
-/// A process opens only one store of a path at a time, and each test has its own at the same one.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+use crate::bed::with_store;
 
 /// Who holds which addresses, of all pools. A store that was lost, or is damaged, fails the test.
 #[track_caller]
 pub(super) fn held() -> BTreeMap<String, Vec<String>> {
-    let (leases, loss) = {
-        // A test that failed while it looked has left nothing half done.
-        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let store = Store::open(&Root::system()).unwrap();
-        store.read(|txn| Ok::<_, StoreError>((txn.leases()?, txn.loss()?))).unwrap()
-    };
+    let read = |store: &Store| store.read(|txn| Ok::<_, StoreError>((txn.leases()?, txn.loss()?)));
+    let (leases, loss) = with_store(read).unwrap();
     assert_eq!(loss, None);
     let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for lease in leases {

@@ -47,6 +47,7 @@ fn pass(found: Snapshot) -> Pass {
         pools: BTreeMap::new(),
         conditions: Vec::new(),
         keepers: BTreeSet::new(),
+        notices: Vec::new(),
         troubles: Vec::new(),
         pause: None,
     }

@@ -9,11 +9,13 @@ use crate::guest::cni::Call;
 use crate::guest::host::pf;
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
+use crate::guest::railhead::railhead;
 use crate::guest::vf_state::{VfState, assert_unchanged};
 
 pub(super) const TESTS: &[Test] = &[
     ("sriov::refusals_change_nothing", refusals_change_nothing),
     ("sriov::an_ipam_that_fails_leaves_nothing", an_ipam_that_fails_leaves_nothing),
+    ("sriov::an_ipam_that_takes_nothing_back", an_ipam_that_takes_nothing_back),
 ];
 
 fn refusals_change_nothing() {
@@ -151,6 +153,61 @@ fn an_ipam_that_fails_leaves_nothing() {
         refused(&bed, &pod, &config, code, &[words]);
         // ADD, its own DEL, and the runtime's.
         assert_eq!(ipam.calls(), ["ADD c1", "DEL c1", "DEL c1"], "{answer}");
+    }
+    for answer in REFUSALS {
+        // As host-local reads its config and dhcp looks for its daemon first, whatever the verb.
+        let ipam = FakeIpam::running("fake", answer);
+        let config = bed.config(0, json!({"vlan": 100, "ipam": {"type": "fake"}}));
+        let error = Call::add("sriov", "c1", &pod, &config).run();
+        assert_eq!(error.output.status, 1, "{}", error.output);
+        assert_forgotten();
+        for netns in [pod.path(), String::new()] {
+            let call = Call::new("sriov", "DEL", "c1", &config).env("CNI_NETNS", netns);
+            assert_eq!(call.run().ok(), Value::Null, "{answer}");
+        }
+        assert_eq!(ipam.calls(), ["ADD c1", "DEL c1", "DEL c1", "DEL c1"], "{answer}");
+        assert!(railhead("attachments").ok().stdout.contains("nothing is attached"));
+    }
+}
+
+/// What a plugin says to every verb with a config that it does not understand.
+const REFUSALS: [&str; 3] = [
+    r#"echo '{"cniVersion":"1.0.0","code":999,"msg":"invalid CIDR address: 10.0.0.0"}'; exit 1"#,
+    r#"echo '{"code":100,"msg":"dial unix /run/cni/dhcp.sock: no such file"}'; exit 1"#,
+    "echo out of cheese; exit 3",
+];
+
+/// It gave an address, and will never take it back: nobody else fails by that.
+fn an_ipam_that_takes_nothing_back() {
+    let bed = Bed::new(1);
+    let other = Pod::new("pod2");
+    let before = VfState::of(&bed.vfs[0]);
+    for answer in REFUSALS {
+        let pod = Pod::new("pod1");
+        let gives = r#"[ $CNI_COMMAND = ADD ] && echo '{"cniVersion":"1.1.0","ips":[{"address":"10.79.0.2/24"}]}' && exit 0"#;
+        let _ipam = FakeIpam::running("fake", &format!("{gives}\n{answer}"));
+        let config = bed.config(0, json!({"vlan": 100, "ipam": {"type": "fake"}}));
+        Call::add("sriov", "c1", &pod, &config).run().ok();
+        let failed = Call::del("sriov", "c1", &pod, &config).run();
+        assert_eq!(failed.output.status, 1, "{}", failed.output);
+        assert!(failed.document["details"].to_string().contains("attachments drop c1 net1"));
+        assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+        let own = bed.config(0, json!({}));
+        Call::add("sriov", "c2", &other, &own).run().ok();
+        Call::del("sriov", "c2", &other, &own).run().ok();
+        let gone = bed.config(0, json!({"cni.dev/valid-attachments": []}));
+        Call::new("sriov", "GC", "unused", &gone).run().ok();
+        // The pod has ended in spite of it, as when somebody removes its finalizer.
+        drop(pod);
+        let applied = railhead("apply").ok();
+        assert!(applied.stderr.contains("warning: DEL of plugin fake"), "{applied}");
+        for verb in ["status", "doctor"] {
+            let shown = railhead(verb).stdout;
+            assert!(shown.contains("railhead attachments drop c1 net1"), "{verb}: {shown}");
+        }
+        railhead("attachments drop c1 net1").ok();
+        assert_forgotten();
+        assert!(!railhead("status").stdout.contains("attachments drop"));
     }
 }
 
