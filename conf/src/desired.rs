@@ -52,6 +52,9 @@ pub struct Pf {
     pub total_vfs: u16,
     /// Its link type; `None` when unknown (no netdev).
     pub link_type: Option<LinkType>,
+    /// Whether its embedded switch is in switchdev mode.
+    #[serde(default)]
+    pub switchdev: bool,
 }
 
 impl Pf {

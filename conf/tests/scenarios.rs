@@ -62,6 +62,7 @@ fn node() -> Node {
         vf_device: PciId::new(0x10ca),
         total_vfs: 7,
         link_type: Some(LinkType::Ethernet),
+        switchdev: false,
     };
     let pfs = vec![pf(0, &["blue"]), pf(1, &[])];
     Node { name: "n1".to_owned(), labels: BTreeMap::new(), pfs }

@@ -98,6 +98,7 @@ fn wish(root: &Path, snapshot: &Snapshot) -> Wish {
         vf_device: pf.vf_device,
         total_vfs: pf.total_vfs,
         link_type: None,
+        switchdev: false,
     });
     let node = Node { name: "bench".to_owned(), pfs: pfs.collect(), ..Node::default() };
     Wish { desired: desired::fold(&policies, &node), ..Wish::default() }

@@ -110,6 +110,8 @@ fn pf(
             vfs.insert(*index, vf(host, links, users, function, admin_macs.get(index).copied())?);
         }
     }
+    let infiniband = function.is_infiniband();
+    let switchdev = link.as_ref().is_some_and(|link| link.is_switchdev(&function));
     let (netdev, altnames, permanent_mac, max_mtu) = match link {
         Some(link) => (Some(link.netdev), link.altnames, link.permanent_mac, link.max_mtu),
         None => (None, Vec::new(), None, None),
@@ -132,6 +134,8 @@ fn pf(
         autoprobe: sriov.autoprobe,
         offset: sriov.offset,
         stride: sriov.stride,
+        infiniband,
+        switchdev,
         management: None,
         stuck,
         inherited: None,

@@ -265,12 +265,16 @@ impl From<&Pf> for desired::Pf {
             vf_device: pf.vf_device,
             total_vfs: pf.total_vfs,
             link_type: link_type(pf),
+            switchdev: pf.switchdev,
         }
     }
 }
 
 fn link_type(pf: &Pf) -> Option<LinkType> {
-    let netdev = pf.netdev.as_ref()?;
+    let Some(netdev) = &pf.netdev else {
+        // Without IPoIB an InfiniBand PF has none.
+        return pf.infiniband.then_some(LinkType::InfiniBand);
+    };
     Some(if netdev.infiniband { LinkType::InfiniBand } else { LinkType::Ethernet })
 }
 

@@ -77,6 +77,12 @@ pub struct Pf {
     pub offset: u16,
     /// Routing ids from one VF to the next (`sriov_stride`).
     pub stride: u16,
+    /// Whether it is an InfiniBand controller by its PCI class.
+    #[serde(default)]
+    pub infiniband: bool,
+    /// Whether its embedded switch is in switchdev mode: frames of its VFs end in representors.
+    #[serde(default)]
+    pub switchdev: bool,
     /// Why the machine's own traffic depends on it: "it carries the default route (below bond0)".
     pub management: Option<String>,
     /// A write to it, or to a VF of it, that has not come to its end.

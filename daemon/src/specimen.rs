@@ -38,6 +38,8 @@ pub(crate) fn igb(address: &str, name: &str) -> Pf {
         autoprobe: true,
         offset: 0x80,
         stride: 2,
+        infiniband: false,
+        switchdev: false,
         management: None,
         stuck: None,
         inherited: None,

@@ -11,6 +11,8 @@ use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use serde::{Deserialize, Serialize};
 
 use super::netlink::Route;
+use super::port::{self, Candidate};
+use super::sysfs::Sysfs;
 use super::{Cause, Errno, Error};
 
 pub use self::change::Moved;
@@ -51,6 +53,12 @@ pub struct Link {
     pub parent_device: Option<String>,
     /// The bus of that device (IFLA_PARENT_DEV_BUS_NAME): `pci`.
     pub parent_bus: Option<String>,
+    /// The name of its port on the NIC (IFLA_PHYS_PORT_NAME).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// The switch that it is a port of (IFLA_PHYS_SWITCH_ID), in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switch: Option<String>,
     /// The interface that enslaves it.
     pub master: Option<u32>,
     /// Its kind (IFLA_INFO_KIND): `veth`, `bridge`; a NIC has none.
@@ -76,12 +84,14 @@ impl Link {
         self.name.parse().ok()
     }
 
-    /// The PCI function it belongs to.
-    pub fn pci(&self) -> Option<PciAddress> {
-        match self.parent_bus.as_deref() {
-            Some("pci") => self.parent_device.as_deref()?.parse().ok(),
-            _ => None,
-        }
+    /// The PCI function it belongs to, which of a virtio device `sysfs` knows.
+    pub fn pci(&self, sysfs: &Sysfs) -> Option<PciAddress> {
+        sysfs.function_of(self.parent_bus.as_deref()?, self.parent_device.as_deref()?)
+    }
+
+    /// What tells whether it is its function's own.
+    pub fn candidate(self) -> Candidate<Self> {
+        Candidate { port: self.port.clone(), index: self.index, netdev: self }
     }
 }
 
@@ -111,22 +121,27 @@ impl Route {
             .map_err(|cause| Error::new("read", name, cause))
     }
 
-    /// The link of this PCI function with the least index; `None` when it has none in this
-    /// namespace.
-    pub fn link_by_pci(&mut self, address: PciAddress) -> Result<Option<Link>, Error> {
-        Ok(self.links()?.into_iter().find(|link| link.pci() == Some(address)))
+    /// The link that stands for this PCI function; `None` when it has none in this namespace.
+    pub fn link_by_pci(
+        &mut self,
+        sysfs: &Sysfs,
+        address: PciAddress,
+    ) -> Result<Option<Link>, Error> {
+        let links = self.links()?.into_iter().filter(|link| link.pci(sysfs) == Some(address));
+        Ok(port::own(links.map(Link::candidate)))
     }
 
     /// The same, where `name` is probably its name or altname: one request then, and a look at
     /// all links only when that is another's, or nobody's.
     pub fn link_by_name_or_pci(
         &mut self,
+        sysfs: &Sysfs,
         name: &IfName,
         address: PciAddress,
     ) -> Result<Option<Link>, Error> {
-        match self.link_by_name(name)?.filter(|link| link.pci() == Some(address)) {
+        match self.link_by_name(name)?.filter(|link| link.pci(sysfs) == Some(address)) {
             Some(link) => Ok(Some(link)),
-            None => self.link_by_pci(address),
+            None => self.link_by_pci(sysfs, address),
         }
     }
 

@@ -6,7 +6,7 @@
 //! announce                                         gratuitous ARP, unsolicited NA
 //! netns::Netns ----- enter                         one namespace, by file descriptor
 //! sysfs::Sysfs ----- child                         PCI functions; writes that a driver can hang
-//! uevent, module, vfio, sysctl, process, processes, procfs, readable
+//! uevent, module, vfio, sysctl, port, process, processes, procfs, readable
 //! ```
 //!
 //! A verb is a plain synchronous function on an explicit handle; it does one thing, waits for no
@@ -23,6 +23,7 @@ pub mod module;
 pub mod monitor;
 pub mod netlink;
 pub mod netns;
+pub mod port;
 pub(crate) mod process;
 pub mod processes;
 pub mod procfs;

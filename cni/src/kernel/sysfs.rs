@@ -76,6 +76,11 @@ impl Function {
     pub fn is_network(&self) -> bool {
         self.class >> 16 == 0x02
     }
+
+    /// Whether its class is InfiniBand controller (0x0207).
+    pub fn is_infiniband(&self) -> bool {
+        self.class >> 8 == 0x0207
+    }
 }
 
 impl Sysfs {
@@ -132,7 +137,7 @@ impl Sysfs {
 
     /// The same as the kernel has them, names that [`IfName`] refuses included.
     pub fn netdev_names(&self, function: PciAddress) -> Result<Vec<String>, Error> {
-        read::names(&self.directory(function).join("net"))
+        read::netdev_names(&self.directory(function))
     }
 
     /// Whether a function has an SR-IOV capability.

@@ -39,18 +39,23 @@ pub(super) fn check(
         failures.add(differs(msg));
     }
     if record.link.is_some() {
-        failures.note(in_container(&record, there, added));
+        failures.note(in_container(host, &record, there, added));
     }
     failures.note(on_pf(host, &record));
     failures.note(ipam(host, call, &record, &source, added));
     failures.into_result()
 }
 
-fn in_container(record: &Record, mut there: Route, added: &AddResult) -> Result<(), Error> {
+fn in_container(
+    host: &Host,
+    record: &Record,
+    mut there: Route,
+    added: &AddResult,
+) -> Result<(), Error> {
     let ifname = &record.key.ifname;
     let link = there
         .link_by_name(ifname)?
-        .filter(|link| link.pci() == Some(record.vf))
+        .filter(|link| link.pci(&host.sysfs) == Some(record.vf))
         .ok_or_else(|| differs(format!("{ifname} in the container is not VF {}", record.vf)))?;
 
     let mut failures = Failures::default();

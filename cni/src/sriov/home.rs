@@ -79,10 +79,11 @@ impl Homecoming<'_> {
     /// The netdev, if it is on the host. Sysfs shows the netdevs of one namespace alone.
     fn find(&self, on_host: &mut Route) -> Result<Option<Link>, kernel::Error> {
         let vf = self.record.vf;
-        let names = self.host.sysfs.netdev_names(vf)?;
+        let sysfs = &self.host.sysfs;
+        let names = sysfs.netdev_names(vf)?;
         match names.first().map(|name| name.parse::<IfName>()) {
-            Some(Ok(name)) => on_host.link_by_name_or_pci(&name, vf),
-            Some(Err(_)) => on_host.link_by_pci(vf),
+            Some(Ok(name)) => on_host.link_by_name_or_pci(sysfs, &name, vf),
+            Some(Err(_)) => on_host.link_by_pci(sysfs, vf),
             None => Ok(None),
         }
     }
@@ -96,7 +97,8 @@ impl Homecoming<'_> {
             .find_map(|path| Route::open_at(path, self.record.netns_cookie));
         if let Some(mut there) = container {
             let Record { key, vf, .. } = self.record;
-            if let Some(link) = there.link_by_name_or_pci(&key.ifname, *vf)? {
+            let sysfs = &self.host.sysfs;
+            if let Some(link) = there.link_by_name_or_pci(sysfs, &key.ifname, *vf)? {
                 return Ok(Some((there, link)));
             }
         }
@@ -104,7 +106,7 @@ impl Homecoming<'_> {
         // home by itself.
         let found = Netns::visit(|netns, _| {
             let there = Route::open_in(&netns).and_then(|mut there| {
-                Ok(there.link_by_pci(self.record.vf)?.map(|link| (there, link)))
+                Ok(there.link_by_pci(&self.host.sysfs, self.record.vf)?.map(|link| (there, link)))
             });
             Ok(match there {
                 Ok(Some(found)) => ControlFlow::Break(found),

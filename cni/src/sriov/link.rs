@@ -14,6 +14,7 @@ use crate::kernel::link::{Link, Moved};
 use crate::kernel::netlink::Route;
 use crate::kernel::netns::Netns;
 use crate::kernel::sysctl::{self, Family, Setting};
+use crate::kernel::sysfs::Sysfs;
 use crate::kernel::{Change, Errno};
 use crate::log::Log;
 use crate::protocol::Sandbox;
@@ -69,18 +70,19 @@ pub(super) fn move_into(
 /// MTU, MAC and sysctls, then up; the link as it is then.
 pub(super) fn set_up(
     in_container: &mut Route,
+    sysfs: &Sysfs,
     sandbox: &Sandbox,
     wish: &Wish,
     ifname: &IfName,
     log: &Log,
 ) -> Result<Link, Error> {
     if wish.conf.mtu.is_some() || wish.conf.mac.is_some() {
-        settle(in_container, wish, ifname, log)?;
+        settle(in_container, sysfs, wish, ifname, log)?;
     }
     notify_neighbours(sandbox, ifname, log)?;
     let set = in_container.set_up_by_name(ifname);
     log.change(format_args!("set {ifname}: up"), set)?;
-    let link = own_link(in_container, wish, ifname)?;
+    let link = own_link(in_container, sysfs, wish, ifname)?;
     match wish.conf.mac.filter(|mac| link.mac != Some(*mac)) {
         None => Ok(link),
         Some(mac) => Err(Error::new(
@@ -94,8 +96,14 @@ pub(super) fn set_up(
     }
 }
 
-fn settle(in_container: &mut Route, wish: &Wish, ifname: &IfName, log: &Log) -> Result<(), Error> {
-    let link = own_link(in_container, wish, ifname)?;
+fn settle(
+    in_container: &mut Route,
+    sysfs: &Sysfs,
+    wish: &Wish,
+    ifname: &IfName,
+    log: &Log,
+) -> Result<(), Error> {
+    let link = own_link(in_container, sysfs, wish, ifname)?;
     if let Some(mtu) = wish.conf.mtu.filter(|mtu| mtu.get() != link.mtu) {
         let set = in_container.set_mtu(link.index, mtu);
         log.change(format_args!("set {ifname}: mtu {mtu}"), set)?;
@@ -103,9 +111,14 @@ fn settle(in_container: &mut Route, wish: &Wish, ifname: &IfName, log: &Log) -> 
     wish.conf.mac.map_or(Ok(()), |mac| mac::settle(in_container, &link, mac, log))
 }
 
-fn own_link(in_container: &mut Route, wish: &Wish, ifname: &IfName) -> Result<Link, Error> {
+fn own_link(
+    in_container: &mut Route,
+    sysfs: &Sysfs,
+    wish: &Wish,
+    ifname: &IfName,
+) -> Result<Link, Error> {
     let link = in_container.link_by_name(ifname)?;
-    link.filter(|link| link.pci().is_none_or(|pci| pci == wish.vf)).ok_or_else(|| {
+    link.filter(|link| link.pci(sysfs).is_none_or(|pci| pci == wish.vf)).ok_or_else(|| {
         Error::new(
             Code::Internal,
             format!("find VF {} as {ifname} in the container: it is not there", wish.vf),

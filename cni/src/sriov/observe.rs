@@ -58,7 +58,7 @@ impl Observed {
 fn own_link(host: &mut Route, sysfs: &Sysfs, device: &Device) -> Result<Link, Error> {
     let found = match sysfs.netdevs(device.vf)?.first() {
         // It may have been renamed since.
-        Some(name) => host.link_by_name_or_pci(name, device.vf)?,
+        Some(name) => host.link_by_name_or_pci(sysfs, name, device.vf)?,
         None => None,
     };
     let link = found.ok_or_else(|| {

@@ -2,6 +2,7 @@
 
 use cni::kernel::link::Hardware;
 use cni::kernel::netlink::Route;
+use cni::kernel::sysfs::Sysfs;
 use cni::kernel::{Change, Errno};
 use conf::Mtu;
 
@@ -28,7 +29,7 @@ fn a_link_is_read_as_ip_reads_it() {
         assert!(va.up && !va.carrier, "the peer is down");
         assert!(va.promisc && va.allmulti);
         assert_eq!(u64::from(va.promiscuity), shown["promiscuity"]);
-        assert_eq!((va.pci(), va.permanent_mac), (None, None));
+        assert_eq!((va.pci(&Sysfs::system()), va.permanent_mac), (None, None));
         assert_eq!(link(&mut route, "lo").hardware, Hardware::Loopback);
     });
 }

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use super::matching::Claim;
 use super::verdict::{Loss, Refusal, Verdict};
 use super::{DesiredPf, Pf, VfGroup};
-use crate::policy::{LinkType, Policy};
+use crate::policy::{EswitchMode, LinkType, Policy};
 use crate::{VfRange, Violation};
 
 /// A group that was taken, and whose it is.
@@ -164,17 +164,42 @@ fn refusals(share: &Share<'_>, winner: &Policy, pf: &Pf) -> Vec<Refusal> {
     if decides {
         out.extend(policy.unsupported.iter().cloned().map(unsupported));
     }
-    if decides
-        && policy.link_type == Some(LinkType::Ethernet)
-        && pf.link_type == Some(LinkType::InfiniBand)
-    {
-        out.push(unsupported(Violation::new(
+    if decides {
+        out.extend(modes(policy, pf).map(unsupported));
+    }
+    out
+}
+
+/// What the PF is set to and `policy` does not reckon with.
+fn modes(policy: &Policy, pf: &Pf) -> impl Iterator<Item = Violation> {
+    let link_type = match (policy.link_type, pf.link_type) {
+        (Some(LinkType::Ethernet), Some(LinkType::InfiniBand)) => Some(Violation::new(
             "spec.linkType",
             "\"eth\"",
             "differs from the PF's, which is ib; changing it is not supported yet",
-        )));
-    }
-    out
+        )),
+        (None, Some(LinkType::InfiniBand)) => Some(Violation::new(
+            "spec.linkType",
+            "",
+            "none is given and the PF's is ib, where a VF is of no use without GUIDs, which are \
+             not supported yet; leave this PF out of nicSelector",
+        )),
+        _ => None,
+    };
+    let is_legacy = policy.eswitch_mode == EswitchMode::Legacy;
+    let eswitch_mode = (is_legacy && pf.switchdev).then(|| {
+        Violation::new(
+            "spec.eSwitchMode",
+            "",
+            format!(
+                "legacy is asked for, as where none is given, and the PF is in switchdev mode, \
+                 where frames of VFs end in representors that nobody bridges; changing it is not \
+                 supported yet: `devlink dev eswitch set pci/{} mode legacy`",
+                pf.address
+            ),
+        )
+    });
+    link_type.into_iter().chain(eswitch_mode)
 }
 
 fn verdict(share: &Share<'_>, refused: &[Refusal]) -> Verdict {

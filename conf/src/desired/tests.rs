@@ -16,6 +16,7 @@ fn node() -> Node {
         vf_device: PciId::new(0x10ca),
         total_vfs: 7,
         link_type: Some(LinkType::Ethernet),
+        switchdev: false,
     };
     Node {
         name: "n1".to_owned(),
@@ -312,6 +313,46 @@ fn a_link_type_is_no_wish_where_it_is_so() {
 
     let ib = policy("a", &["ens1f0"], json!({"linkType": "ib"}));
     assert_eq!(fold(&[ib], &node()).pfs[&pf0()].refused.len(), 1);
+}
+
+#[test]
+fn an_infiniband_pf_is_refused_whatever_link_type_is_given_or_none() {
+    let mut node = node();
+    node.pfs[0].link_type = Some(LinkType::InfiniBand);
+    for more in [json!({}), json!({"deviceType": "vfio-pci"}), json!({"externallyManaged": true})] {
+        let asked = policy("any", &["ens1f0", "ens1f1"], more.clone());
+        let asked = Policy { nic: vendor_of(&node), ..asked };
+        let desired = fold(std::slice::from_ref(&asked), &node);
+        let told = desired.pfs[&pf0()].refused.iter().map(ToString::to_string);
+        let told = told.collect::<Vec<_>>().join("; ");
+        assert!(told.contains("spec.linkType") && told.contains("GUIDs"), "{more}: {told}");
+        let other = &desired.pfs[&node.pfs[1].address];
+        assert_eq!(other.refused, [], "the Ethernet PF beside it is as it was");
+    }
+}
+
+fn vendor_of(node: &Node) -> crate::policy::NicSelector {
+    let vendor = node.pfs.first().map(|pf| pf.vendor);
+    crate::policy::NicSelector { vendor, ..crate::policy::NicSelector::default() }
+}
+
+#[test]
+fn a_pf_in_switchdev_mode_is_not_what_legacy_means() {
+    let mut switched = node();
+    switched.pfs[0].switchdev = true;
+    for more in [json!({}), json!({"eSwitchMode": "legacy"}), json!({"eSwitchMode": "switchdev"})] {
+        let asked = policy("any", &["ens1f0", "ens1f1"], more.clone());
+        let desired = fold(std::slice::from_ref(&asked), &switched);
+        let Some(Verdict::Refused { refusals }) = desired.policies["any"].pfs.get(&pf0()) else {
+            panic!("{more}: {desired:?}");
+        };
+        assert!(refusals[0].to_string().contains("spec.eSwitchMode"), "{more}: {refusals:?}");
+        let told = refusals[0].to_string();
+        let is_legacy = more != json!({"eSwitchMode": "switchdev"});
+        assert_eq!(told.contains("devlink dev eswitch set pci/0000:01:00.0"), is_legacy, "{told}");
+        let other = desired.policies["any"].pfs.get(&switched.pfs[1].address);
+        assert_eq!(matches!(other, Some(Verdict::Applied { .. })), is_legacy, "{more}");
+    }
 }
 
 /// What a random policy is made of.

@@ -84,7 +84,8 @@ pub(super) fn await_netdev(kernel: &Kernel<'_>, vf: PciAddress) -> Result<Link, 
     let mut monitor = Monitor::open(&[Topic::Links])?;
     let mut route = Route::open()?;
     let waited = kernel.deadlines.netdev;
-    let found = monitor.until(Instant::now() + waited, || route.link_by_pci(vf))?;
+    let found =
+        monitor.until(Instant::now() + waited, || route.link_by_pci(kernel.host.sysfs(), vf))?;
     found.ok_or(StepError::NoNetdev { vf, waited })
 }
 

@@ -131,8 +131,7 @@ fn names_of_pfs(
         if names.contains_key(&record.pf) {
             continue;
         }
-        let function = host.sysfs().function(record.pf)?;
-        if let Some(name) = function.and_then(|function| function.net.into_iter().next()) {
+        if let Some(name) = host.sysfs().uplink(record.pf)? {
             names.insert(record.pf, name);
         }
     }

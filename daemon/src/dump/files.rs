@@ -33,7 +33,17 @@ const OF_FUNCTION: [&str; 10] = [
 ];
 
 /// Attributes of a network interface (Documentation/ABI/testing/sysfs-class-net).
-const OF_NETDEV: [&str; 7] = ["ifindex", "mtu", "flags", "address", "operstate", "type", "speed"];
+const OF_NETDEV: [&str; 9] = [
+    "ifindex",
+    "mtu",
+    "flags",
+    "address",
+    "operstate",
+    "type",
+    "speed",
+    "phys_port_name",
+    "phys_switch_id",
+];
 
 /// Files below the root, one by one.
 const FILES: [&str; 6] = [
@@ -138,6 +148,20 @@ fn function(tree: &mut Tree, sys: &Path, address: PciAddress) {
             if class == "net" {
                 netdev(tree, sys, &name);
             }
+        }
+    }
+    // A virtio device stands between its function and its netdev.
+    for device in names(&from).filter(|name| name.starts_with("virtio")) {
+        let net = from.join(&device).join("net");
+        if !net.is_dir() {
+            continue;
+        }
+        tree.directories.insert(format!("{to}/{device}/net"));
+        let target = format!("../../pci/devices/{address}/{device}");
+        tree.links.insert(format!("sys/bus/virtio/devices/{device}"), target);
+        for name in names(&net) {
+            tree.directories.insert(format!("{to}/{device}/net/{name}"));
+            netdev(tree, sys, &name);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Netdevs by the PCI function that they belong to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use cni::kernel::Error;
 use cni::kernel::link::{Hardware, Link};
 use cni::kernel::netlink::Route;
+use cni::kernel::port;
 use cni::kernel::sysfs::Function;
 use conf::{IfName, Mac, PciAddress};
 
@@ -20,6 +21,8 @@ pub(super) struct Links {
     from: From,
     by_index: BTreeMap<u32, Link>,
     by_function: BTreeMap<PciAddress, u32>,
+    /// Functions that have representors.
+    represented: BTreeSet<PciAddress>,
 }
 
 /// Who is asked.
@@ -40,6 +43,21 @@ pub(super) struct Found {
     pub(super) max_mtu: Option<u32>,
     /// The netdev that it is a port of.
     pub(super) master: Option<String>,
+    /// Whether it is a port of a switch (`phys_switch_id`).
+    has_switch: bool,
+    /// Whether its function has representors too.
+    has_representors: bool,
+}
+
+impl Found {
+    /// Whether the embedded switch of `function`, which this stands for, is in switchdev mode.
+    ///
+    /// Drivers tell a switch's id in that mode alone; but `ice` does in any
+    /// (`ice_devlink_set_switch_id`), so that there only a representor says it.
+    pub(super) fn is_switchdev(&self, function: &Function) -> bool {
+        let tells_always = function.driver.as_ref().is_some_and(|driver| driver.as_str() == "ice");
+        self.has_representors || (self.has_switch && !tells_always)
+    }
 }
 
 impl Links {
@@ -53,17 +71,22 @@ impl Links {
             }
             _ => (From::Files, Vec::new()),
         };
-        let mut by_function = BTreeMap::new();
+        let mut of_functions: BTreeMap<PciAddress, Vec<Link>> = BTreeMap::new();
         for link in &links {
-            if let Some(address) = link.pci() {
-                // A function may have several: the first one made is its own, the others are
-                // representors or further ports.
-                let first = by_function.entry(address).or_insert(link.index);
-                *first = link.index.min(*first);
+            if let Some(address) = link.pci(host.sysfs()) {
+                of_functions.entry(address).or_default().push(link.clone());
             }
         }
+        let is_representor = |link: &Link| link.port.as_deref().is_some_and(port::is_representor);
+        let represented = of_functions.iter().filter(|(_, links)| links.iter().any(is_representor));
+        let represented = represented.map(|(address, _)| *address).collect();
+        let own = of_functions.into_iter().filter_map(|(address, links)| {
+            let own = port::own(links.into_iter().map(Link::candidate))?;
+            Some((address, own.index))
+        });
+        let by_function = own.collect();
         let by_index = links.into_iter().map(|link| (link.index, link)).collect();
-        Ok(Self { from, by_index, by_function })
+        Ok(Self { from, by_index, by_function, represented })
     }
 
     /// The netdev of a function; `None` when it has none here.
@@ -73,7 +96,9 @@ impl Links {
         }
         let link = self.by_function.get(&function.address);
         let link = link.and_then(|index| self.by_index.get(index));
-        Ok(link.and_then(|link| found(link, &self.by_index)))
+        let found = link.and_then(|link| found(link, &self.by_index));
+        let has_representors = self.represented.contains(&function.address);
+        Ok(found.map(|found| Found { has_representors, ..found }))
     }
 
     /// The netdevs that others reach this machine by, each with why; a captured tree tells none.
@@ -208,16 +233,24 @@ fn found(link: &Link, all: &BTreeMap<u32, Link>) -> Option<Found> {
         permanent_mac: link.permanent_mac,
         max_mtu: (link.max_mtu > 0).then_some(link.max_mtu),
         master,
+        has_switch: link.switch.is_some(),
+        has_representors: false,
     })
 }
 
 fn captured(host: &Host, function: &Function) -> Result<Option<Found>, Error> {
-    let Some(name) = function.net.first() else { return Ok(None) };
-    let Some(files) = host.sysfs().netdev(name)? else { return Ok(None) };
+    let sysfs = host.sysfs();
+    let Some(name) = sysfs.uplink_of(&function.net)? else { return Ok(None) };
+    let Some(files) = sysfs.netdev(&name)? else { return Ok(None) };
+    let has_switch = sysfs.switch(&name).is_some();
+    let is_representor =
+        |netdev: &IfName| sysfs.port(netdev).is_some_and(|port| port::is_representor(&port));
+    let has_representors =
+        function.net.iter().filter(|netdev| **netdev != name).any(is_representor);
     Ok(Some(Found {
         netdev: Netdev {
             index: files.index,
-            name: name.clone(),
+            name,
             mac: files.mac,
             mtu: files.mtu,
             up: files.up,
@@ -228,6 +261,8 @@ fn captured(host: &Host, function: &Function) -> Result<Option<Found>, Error> {
         permanent_mac: files.mac,
         max_mtu: None,
         master: None,
+        has_switch,
+        has_representors,
     }))
 }
 
@@ -253,6 +288,8 @@ mod tests {
             promiscuity: 0,
             parent_device: None,
             parent_bus: None,
+            port: None,
+            switch: None,
             master,
             kind: kind.map(str::to_owned),
         };

@@ -126,6 +126,11 @@ fn eswitch_mode(mode: EswitchMode) -> String {
     }
 }
 
+/// The mode as it is; that which comes by itself is not told.
+fn switchdev(pf: &Pf) -> Option<String> {
+    pf.switchdev.then(|| EswitchMode::Switchdev.to_string())
+}
+
 fn wanted_group(group: &VfGroup) -> WantedGroup {
     WantedGroup {
         resource_name: group.resource.to_string(),
@@ -152,6 +157,7 @@ fn interface(pf: &Pf, wanted: Option<&DesiredPf>) -> Interface {
         link_speed: pf.speed.map(|speed| format!("{speed} Mb/s")).unwrap_or_default(),
         link_type: netdev.map(link_type).unwrap_or_default().to_owned(),
         link_admin_state: netdev.map(admin_state).unwrap_or_default().to_owned(),
+        e_switch_mode: switchdev(pf).unwrap_or_default(),
         externally_managed: wanted.is_some_and(|wanted| wanted.externally_managed),
         total_vfs: u32::from(pf.total_vfs),
         alt_names: pf.altnames.clone(),

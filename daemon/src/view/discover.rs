@@ -1,5 +1,6 @@
 //! What is there: PFs and their VFs.
 
+use conf::policy::EswitchMode;
 use conf::{DriverName, IfName, Mac, PciAddress, PciId};
 use serde::Serialize;
 
@@ -47,6 +48,8 @@ pub struct Pf {
     pub num_vfs: u16,
     /// How many it can have.
     pub total_vfs: u16,
+    /// The mode of its embedded switch, where that is not `legacy`.
+    pub e_switch_mode: Option<EswitchMode>,
     /// Why the machine's own traffic depends on it.
     pub management: Option<String>,
     /// Its VFs.
@@ -101,6 +104,7 @@ impl Pf {
             iommu_group: pf.iommu_group,
             num_vfs: pf.num_vfs,
             total_vfs: pf.total_vfs,
+            e_switch_mode: pf.switchdev.then_some(EswitchMode::Switchdev),
             management: pf.management.clone(),
             vfs: pf.vfs.iter().map(|(index, vf)| Vf::of(index.0, vf)).collect(),
         }
@@ -130,17 +134,11 @@ impl Vf {
 
 impl View for Discovery {
     fn tables(&self) -> Vec<Table> {
-        let mut pfs = Table::new([
-            "PF",
-            "PCI ADDRESS",
-            "DRIVER",
-            "MAC",
-            "MTU",
-            "LINK",
-            "SPEED",
-            "NUMA",
-            "VFS",
-        ]);
+        // Most machines have none that is not as it comes.
+        let shows_mode = self.pfs.iter().any(|pf| pf.e_switch_mode.is_some());
+        let headings =
+            ["PF", "PCI ADDRESS", "DRIVER", "MAC", "MTU", "LINK", "SPEED", "NUMA", "VFS"];
+        let mut pfs = Table::new(headings.into_iter().chain(shows_mode.then_some("ESWITCH")));
         let mut vfs = Table::new([
             "PF",
             "VF",
@@ -153,7 +151,8 @@ impl View for Discovery {
             "USED BY",
         ]);
         for pf in &self.pfs {
-            pfs.row([
+            let mode = Cell::maybe(pf.e_switch_mode).tone(Tone::Warning);
+            let cells = [
                 Cell::new(pf.label()),
                 Cell::new(pf.pci_address),
                 Cell::maybe(pf.driver.as_ref()),
@@ -163,7 +162,8 @@ impl View for Discovery {
                 Cell::maybe(pf.speed.map(speed)),
                 Cell::maybe(pf.numa_node),
                 Cell::new(format!("{}/{}", pf.num_vfs, pf.total_vfs)),
-            ]);
+            ];
+            pfs.row(cells.into_iter().chain(shows_mode.then_some(mode)));
             for vf in &pf.vfs {
                 vfs.row([
                     Cell::new(pf.label()),

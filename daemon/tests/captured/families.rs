@@ -40,3 +40,25 @@ fn explain() {
         insta::assert_snapshot!(format!("explain_{pf}"), ran.out);
     }
 }
+
+/// What a policy that only names the vendor asks of a NIC with an InfiniBand port beside an
+/// Ethernet one.
+#[test]
+fn infiniband_without_a_link_type_is_refused() {
+    let machine = machine();
+    for name in ["rdma", "dpdk", "ib"] {
+        std::fs::remove_file(machine.path(&format!("etc/railhead/objects/{name}.yaml"))).unwrap();
+    }
+    for more in ["", "  deviceType: vfio-pci\n", "  externallyManaged: true\n"] {
+        let any = policy("any", "", 2, more).replace("pfNames: []", "vendor: '15b3'");
+        machine.objects("any.yaml", &any);
+        let ran = machine.railhead(&["plan"]);
+        assert_eq!(ran.code, 1, "{more}: {}", ran.out);
+        assert!(ran.out.contains("VF is of no use without GUIDs"), "{more}: {}", ran.out);
+        assert!(!ran.out.lines().any(|line| line.starts_with("ibp94s0") && line.contains("set ")));
+    }
+    // Without IPoIB the PF has no netdev, and is InfiniBand all the same.
+    std::fs::remove_dir_all(machine.path("sys/bus/pci/devices/0000:5e:00.0/net")).unwrap();
+    let ran = machine.railhead(&["plan"]);
+    assert!(ran.out.contains("GUIDs"), "{}", ran.out);
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub(crate) mod mellanox;
+pub(crate) mod virtio;
 
 /// A machine with Intel 82576 NICs.
 pub(crate) struct Machine {
@@ -95,6 +96,15 @@ impl Machine {
         }
     }
 
+    /// Gives a function one more netdev, which is the port `port` of the switch `switch`.
+    pub(crate) fn port(&self, function: &str, name: &str, index: u8, port: &str, switch: &str) {
+        let net = format!("sys/bus/pci/devices/{function}/net/{name}");
+        fs::create_dir_all(self.path(&net)).unwrap();
+        self.netdev(name, index, 1500, true);
+        self.write(&format!("sys/class/net/{name}/phys_port_name"), &format!("{port}\n"));
+        self.write(&format!("sys/class/net/{name}/phys_switch_id"), &format!("{switch}\n"));
+    }
+
     /// Gives a function an IOMMU group.
     pub(crate) fn iommu_group(&self, address: &str, group: u32) {
         let groups = self.path(&format!("sys/kernel/iommu_groups/{group}"));
@@ -103,7 +113,7 @@ impl Machine {
         symlink(format!("../../../../kernel/iommu_groups/{group}"), link).unwrap();
     }
 
-    fn netdev(&self, name: &str, index: u8, mtu: u32, up: bool) {
+    pub(crate) fn netdev(&self, name: &str, index: u8, mtu: u32, up: bool) {
         for (file, value) in [
             ("ifindex", index.to_string()),
             ("mtu", mtu.to_string()),

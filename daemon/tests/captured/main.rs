@@ -13,3 +13,5 @@ mod opens;
 mod plan;
 mod status;
 mod validate;
+mod switchdev;
+mod virtio;

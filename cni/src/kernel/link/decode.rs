@@ -21,6 +21,8 @@ const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_PROMISCUITY: u16 = 30;
+const IFLA_PHYS_SWITCH_ID: u16 = 36;
+const IFLA_PHYS_PORT_NAME: u16 = 38;
 const IFLA_MIN_MTU: u16 = 50;
 const IFLA_MAX_MTU: u16 = 51;
 const IFLA_PROP_LIST: u16 = 52;
@@ -79,6 +81,8 @@ fn bare(header: &LinkHeader) -> Link {
         promiscuity: 0,
         parent_device: None,
         parent_bus: None,
+        port: None,
+        switch: None,
         master: None,
         kind: None,
     }
@@ -97,6 +101,10 @@ fn apply(link: &mut Link, attribute: &NlaBuffer<&[u8]>) -> Result<(), DecodeErro
         IFLA_PROMISCUITY => link.promiscuity = parse_u32(value)?,
         IFLA_PARENT_DEV_NAME => link.parent_device = Some(text(value)),
         IFLA_PARENT_DEV_BUS_NAME => link.parent_bus = Some(text(value)),
+        IFLA_PHYS_PORT_NAME => link.port = Some(text(value)),
+        IFLA_PHYS_SWITCH_ID => {
+            link.switch = Some(value.iter().map(|octet| format!("{octet:02x}")).collect());
+        }
         IFLA_PROP_LIST => link.altnames = texts(value, IFLA_ALT_IFNAME)?,
         IFLA_LINKINFO => link.kind = texts(value, IFLA_INFO_KIND)?.pop(),
         _ => {}

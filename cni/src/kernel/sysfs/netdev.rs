@@ -53,6 +53,22 @@ impl Sysfs {
         }))
     }
 
+    /// Its interface index; `None` when there is no such netdev.
+    pub(super) fn index(&self, name: &IfName) -> Result<Option<u32>, Error> {
+        read::value(&self.class_net(name).join("ifindex"))
+    }
+
+    /// Its port name; `None` where its driver tells none, and refuses to be asked.
+    pub fn port(&self, name: &IfName) -> Option<String> {
+        read::value(&self.class_net(name).join("phys_port_name")).ok()?
+    }
+
+    /// The switch that it is a port of, in hexadecimal digits; `None` where there is none.
+    pub fn switch(&self, name: &IfName) -> Option<String> {
+        let id: String = read::value(&self.class_net(name).join("phys_switch_id")).ok()??;
+        (!id.is_empty()).then_some(id)
+    }
+
     /// A netdev's speed in Mbit/s; `None` while it is down, or has no link, or has no speed.
     pub fn speed(&self, name: &IfName) -> Option<u32> {
         // A netdev that is down fails with EINVAL, one without link says -1.

@@ -114,9 +114,27 @@ pub(super) fn names(directory: &Path) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-/// The netdevs; the directory exists, and is empty, when they are in another namespace.
+/// The netdevs' names. The directory exists, and is empty, when they are in another namespace.
+/// Those of virtio lie one level down, in the device that the function carries.
+pub(super) fn netdev_names(directory: &Path) -> Result<Vec<String>, Error> {
+    let net = directory.join("net");
+    if net.is_dir() {
+        return names(&net);
+    }
+    let mut found = Vec::new();
+    for name in names(directory)? {
+        let number = name.strip_prefix("virtio");
+        if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
+            found.extend(names(&directory.join(name).join("net"))?);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The same without those that [`IfName`] refuses.
 pub(super) fn netdevs(directory: &Path) -> Result<Vec<IfName>, Error> {
-    let found = names(&directory.join("net"))?;
+    let found = netdev_names(directory)?;
     Ok(found.iter().filter_map(|name| name.parse().ok()).collect())
 }
 

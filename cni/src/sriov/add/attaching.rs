@@ -114,7 +114,9 @@ impl Attaching<'_> {
 
     fn set_up_link(&mut self) -> Result<(), Error> {
         let (ifname, log) = (&self.record.key.ifname, &self.call.log);
-        let link = link::set_up(&mut self.in_container, self.sandbox, self.wish, ifname, log)?;
+        let container = &mut self.in_container;
+        let sysfs = &self.host.sysfs;
+        let link = link::set_up(container, sysfs, self.sandbox, self.wish, ifname, log)?;
         self.index = link.index;
         self.interface.mac = link.mac.map(|mac| mac.to_string()).unwrap_or_default();
         self.interface.mtu = Some(link.mtu);

@@ -1,6 +1,7 @@
 //! Why a PF is as it is.
 
 use conf::desired::{DesiredPf, ranked};
+use conf::policy::EswitchMode;
 use conf::{PciAddress, ResourceName, VfRange};
 use serde::Serialize;
 
@@ -23,6 +24,9 @@ pub struct PfExplained {
     pub num_vfs: u16,
     /// How many it can have.
     pub total_vfs: u16,
+    /// The mode of its embedded switch, where that is not `legacy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub e_switch_mode: Option<EswitchMode>,
     /// Whether it is as wished.
     pub state: State,
     /// Why not.
@@ -58,6 +62,7 @@ impl PfExplained {
             pci_address: pf.address,
             num_vfs: pf.num_vfs,
             total_vfs: pf.total_vfs,
+            e_switch_mode: pf.switchdev.then_some(EswitchMode::Switchdev),
             state,
             detail,
             groups: wanted.map(groups).unwrap_or_default(),
@@ -66,17 +71,17 @@ impl PfExplained {
     }
 
     pub(super) fn tables(&self) -> Vec<Table> {
-        let mut facts = Table::new(["PF", "PCI ADDRESS", "VFS", "STATE", "DETAIL"]);
+        let mode = self.e_switch_mode.map(Cell::new);
+        let mode_heading = mode.is_some().then_some("ESWITCH");
+        let headings = ["PF", "PCI ADDRESS", "VFS"].into_iter().chain(mode_heading);
+        let mut facts = Table::new(headings.chain(["STATE", "DETAIL"]));
         let none =
             if self.groups.is_empty() { vec!["no policy asks for it".to_owned()] } else { vec![] };
         let detail = if self.detail.is_empty() { &none } else { &self.detail };
-        facts.row([
-            Cell::new(&self.pf),
-            Cell::new(self.pci_address),
-            Cell::new(format!("{}/{}", self.num_vfs, self.total_vfs)),
-            state(self.state),
-            Cell::new(detail.join("; ")),
-        ]);
+        let vfs = Cell::new(format!("{}/{}", self.num_vfs, self.total_vfs));
+        let cells = [Cell::new(&self.pf), Cell::new(self.pci_address), vfs];
+        let state = [state(self.state), Cell::new(detail.join("; "))];
+        facts.row(cells.into_iter().chain(mode).chain(state));
         let mut groups = Table::new(["VFS", "POLICY", "RESOURCE", "TYPE"]);
         for group in &self.groups {
             groups.row([

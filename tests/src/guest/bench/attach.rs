@@ -8,6 +8,7 @@ use cni::kernel::Change;
 use cni::kernel::link::Moved;
 use cni::kernel::netlink::Route;
 use cni::kernel::netns::{self, Netns};
+use cni::kernel::sysfs::Sysfs;
 use cni::kernel::vf::VfChange;
 use conf::{IfName, OnOff, PciAddress, VfIndex, VlanId, VlanProto, VlanQos};
 use serde_json::{Value, json};
@@ -82,7 +83,8 @@ fn by_hand(vf: &Vf) -> Duration {
     let pf: IfName = vf.pf.parse().expect("a name");
     let pf = outside.link_by_name(&pf).expect("look").expect("the PF").index;
     let address: PciAddress = vf.address.parse().expect("a PCI address");
-    let index = outside.link_by_pci(address).expect("look").expect("the VF").index;
+    let index =
+        outside.link_by_pci(&Sysfs::system(), address).expect("look").expect("the VF").index;
     let (wish, before) =
         (attributes(100, OnOff::Off, OnOff::On), attributes(0, OnOff::On, OnOff::Off));
     let number = VfIndex(vf.index);
