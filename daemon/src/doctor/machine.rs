@@ -1,12 +1,16 @@
 //! The files of the machine that is examined. What cannot be read counts as not there: doctor asks
 //! about many files that few machines have.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipam::Root;
 
 use crate::host::Host;
+
+/// A script has fewer octets.
+const SCRIPT: u64 = 256 * 1024;
 
 /// Files below one root.
 #[derive(Debug)]
@@ -56,6 +60,58 @@ impl Machine {
         };
         let paths = directories.iter().flat_map(in_directory);
         paths.filter_map(|path| Some((format!("/{path}"), self.text(&path)?))).collect()
+    }
+
+    /// The same where a file, or a link to `/dev/null`, masks those of its name in directories that
+    /// come later, with the drop-ins (`NAME.d/*.conf`) of each.
+    pub(super) fn in_force(&self, directories: &[&str], suffix: &str) -> Vec<(String, String)> {
+        let mut found: BTreeMap<String, String> = BTreeMap::new();
+        for directory in directories {
+            for name in self.names(directory) {
+                let path = format!("{directory}/{name}");
+                let of =
+                    name.strip_suffix(".d").filter(|of| !suffix.is_empty() && of.ends_with(suffix));
+                let drop_ins = if of.is_some() { self.names(&path) } else { Vec::new() };
+                for drop_in in drop_ins.into_iter().filter(|drop_in| drop_in.ends_with(".conf")) {
+                    let at = format!("{path}/{drop_in}");
+                    found.entry(format!("{name}/{drop_in}")).or_insert(at);
+                }
+                if name.ends_with(suffix) {
+                    found.entry(name).or_insert(path);
+                }
+            }
+        }
+        let paths = found.into_values();
+        paths.filter_map(|path| Some((format!("/{path}"), self.regular(&path)?))).collect()
+    }
+
+    /// The file at `path`; of a directory the files in it and one level below.
+    pub(super) fn at_or_below(&self, path: &str) -> Vec<(String, String)> {
+        let below = |path: &str| -> Vec<String> {
+            self.names(path).into_iter().map(|name| format!("{path}/{name}")).collect()
+        };
+        let first = below(path);
+        let second: Vec<String> = first.iter().flat_map(|path| below(path)).collect();
+        let all = [path.to_owned()].into_iter().chain(first).chain(second);
+        all.filter_map(|path| Some((format!("/{path}"), self.regular(&path)?))).collect()
+    }
+
+    /// The text of a regular file: nothing else is read, which could keep its reader waiting. A
+    /// link to `/dev/null` is an empty one, as for systemd.
+    fn regular(&self, path: &str) -> Option<String> {
+        if self.link(path).is_some_and(|target| target == Path::new("/dev/null")) {
+            return Some(String::new());
+        }
+        let is_regular = self.path(path).metadata().is_ok_and(|metadata| metadata.is_file());
+        if is_regular { self.text(path) } else { None }
+    }
+
+    /// The text of a script, of which `path` is the absolute path; none of a binary.
+    pub(super) fn script(&self, path: &str) -> Option<String> {
+        let path = path.trim_start_matches('/');
+        let is_small = self.path(path).metadata().is_ok_and(|metadata| metadata.len() < SCRIPT);
+        let text = if is_small { self.regular(path)? } else { return None };
+        text.starts_with("#!").then_some(text)
     }
 
     /// `uname -r`.

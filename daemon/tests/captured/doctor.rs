@@ -14,7 +14,7 @@ spec: {nodeSelector: {}, resourceName: net, numVfs: 2, deviceType: vfio-pci, nic
 ";
 
 /// A machine on which everything is as it should be.
-fn well() -> Machine {
+pub(crate) fn well() -> Machine {
     let machine = Machine::new();
     machine.igb(1, "enp1s0", 0);
     machine.objects("net.yaml", NET);
