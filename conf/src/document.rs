@@ -67,13 +67,15 @@ fn with_rules<T>(undecoded: Violations, checked: Result<T, Violations>) -> Resul
 
 /// Decodes `value`, which stands at `at` in its document and has these `fields`.
 ///
-/// A field that is null counts as absent, as it does for the API server.
+/// A field that is null counts as absent, as it does for the API server; not so below a field that
+/// restricts something, where it is a value that somebody forgot, or a template had none for.
 fn decode<T>(mut value: Value, at: &str, fields: Fields<'_>) -> Decoded<T>
 where
     T: DeserializeOwned + Default,
 {
-    drop_nulls(&mut value);
     let mut mistyped = Violations::default();
+    nulls_that_restrict(&value, &FieldPath::default(), at, fields, &mut mistyped);
+    drop_nulls(&mut value);
     loop {
         let mut unknown = Vec::new();
         match attempt(&value, fields.known, &mut unknown) {
@@ -147,6 +149,37 @@ fn expected(message: &str) -> String {
         other => format!("must be {other}"),
     }
 }
+
+/// Tells of fields that are null where they may restrict something.
+fn nulls_that_restrict(
+    value: &Value,
+    path: &FieldPath,
+    at: &str,
+    fields: Fields<'_>,
+    told: &mut Violations,
+) {
+    match value {
+        Value::Object(members) => {
+            let restricts = fields.restricts(&path.pattern());
+            for (key, member) in members {
+                let path = path.clone().key(key);
+                if member.is_null() && restricts && told.0.len() < TOLD {
+                    told.push(Violation::new(path.display(at), "null", NULL));
+                }
+                nulls_that_restrict(member, &path, at, fields, told);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                nulls_that_restrict(item, &path.clone().index(index), at, fields, told);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What is said of a null that may restrict something.
+const NULL: &str = "must have a value; leave it out if it is not to restrict anything";
 
 /// Removes fields that are null, at any depth.
 fn drop_nulls(value: &mut Value) {

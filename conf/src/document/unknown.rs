@@ -103,7 +103,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether the field `pattern` restricts something, or lies in one that does.
-    fn restricts(self, pattern: &str) -> bool {
+    pub(super) fn restricts(self, pattern: &str) -> bool {
         self.restricting.iter().any(|outer| {
             let rest = pattern.strip_prefix(outer);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

@@ -78,6 +78,31 @@ fn what_is_wrong_with_an_envelope() {
     }
 }
 
+/// A template that had nothing for it, or a line that was forgotten.
+#[test]
+fn a_restriction_without_a_value_refuses_the_object() {
+    let mut tried = 0;
+    for document in restricted() {
+        let mut objects = Vec::new();
+        objects_in(&document["spec"], "/spec", &mut objects);
+        for at in objects.iter().skip(1) {
+            for name in document.pointer(at).unwrap().as_object().unwrap().keys() {
+                let mut document = document.clone();
+                document.pointer_mut(at).unwrap()[name] = Value::Null;
+                let told = messages(&read(document));
+                let says = format!("{name}: null: must have a value; leave it out");
+                assert!(told.iter().any(|line| line.contains(&says)), "{at}/{name}: {told:?}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 20, "{tried}");
+    // As a whole it is absent, as on a cluster.
+    let [_, mut pool, _] = restricted();
+    pool["spec"]["exclusions"] = Value::Null;
+    assert_eq!(messages(&read(pool)), [""; 0]);
+}
+
 /// What others write is theirs, whatever it looks like; of a kind of ours a slip is told.
 #[test]
 fn kinds_of_others_are_skipped_and_slips_are_not() {

@@ -74,7 +74,12 @@ impl View for Planned<'_> {
     }
 
     fn conclusion(&self) -> Option<&'static str> {
-        (!self.has_changes()).then_some("Nothing to do.")
+        let said = if self.fails() || !self.all_usable {
+            "Nothing to do, and something is not as the objects want it."
+        } else {
+            "Nothing to do."
+        };
+        (!self.has_changes()).then_some(said)
     }
 }
 
