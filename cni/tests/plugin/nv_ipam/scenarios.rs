@@ -48,6 +48,30 @@ fn scenario_51_what_means_harm_is_refused_with_a_code() {
     });
 }
 
+/// One subnet twice: two containers, and one of both pools, never have one address.
+#[test]
+fn pools_that_overlap_never_give_two_containers_one_address() {
+    isolated(|| {
+        block(9);
+        save(&json!({
+            "pool": "ippool/again", "first": "10.77.0.1", "last": "10.77.0.9", "network": "10.77.0.0/24",
+        }));
+        let of = |pools: &str| json!({"ipam": {"type": "nv-ipam", "poolName": pools}});
+        let add = |container: &str, pools: &str| {
+            let result = call("ADD", container, of(pools)).run().ok();
+            let ips = result["ips"].as_array().unwrap().clone();
+            ips.iter().map(|ip| ip["address"].to_string()).collect::<Vec<_>>()
+        };
+        let mut given = add("c1", "blue");
+        given.extend(add("c2", "again"));
+        given.extend(add("c3", "blue,again"));
+        let distinct: std::collections::BTreeSet<_> = given.iter().collect();
+        assert_eq!((given.len(), distinct.len()), (4, 4), "{given:?}");
+        call("DEL", "c2", of("again")).run().ok();
+        assert_eq!(add("c1", "blue"), given[..1], "asked again, it has what it had");
+    });
+}
+
 /// By CNI_ARGS, which Multus writes as a list, with prefix lengths that say nothing.
 #[test]
 fn scenario_54_addresses_of_the_environment_find_their_pools() {
