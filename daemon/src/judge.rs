@@ -1,22 +1,22 @@
-//! How PFs and policies fare, decided once. `plan`, `status` and `explain` say it, and decide
-//! nothing themselves.
+//! How PFs and policies fare, decided once. `plan`, `apply`, `status` and `explain` say it,
+//! and decide nothing themselves.
 //!
 //! ```text
-//! Situation, Plan --> judge --> State, reason, detail of each --> plan | status | explain
+//! Situation, Plan --> judge --> State, reason, detail of each --> plan | apply | status | explain
 //! ```
 
 use std::collections::BTreeSet;
 
 use conf::desired::{PolicyOutcome, Verdict};
 use conf::{PciAddress, VfRange};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::{Blocked, Lane, Plan};
 use crate::situation::Situation;
 use crate::source::{ObjectRef, Problem};
 
 /// Whether something is as wished, the best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
     /// It does not matter here: it is for others, or has lost all to them.
@@ -41,7 +41,7 @@ impl State {
 }
 
 /// How a policy is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyStatus {
     /// Its name.

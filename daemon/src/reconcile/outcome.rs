@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Pass;
 use crate::apply::Failure;
+use crate::judge::{self, PolicyStatus, State};
 use crate::plan::{Blocked, Step};
 
 /// What a pass came to.
@@ -20,6 +21,10 @@ pub struct Outcome {
     pub pfs: BTreeMap<PciAddress, PfOutcome>,
     /// Objects that are not in force, by kind and name, and why.
     pub objects: BTreeMap<String, String>,
+    /// Policies that have no effect here, or not all of it, since others beat them, or since they
+    /// are for others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_effect: Vec<PolicyStatus>,
     /// Documents and files that are no objects, and whatever else went wrong.
     pub problems: Vec<String>,
     /// What is surely not meant, but harms nobody.
@@ -116,6 +121,7 @@ impl Pass {
             pause: self.pause.as_ref().map(ToString::to_string),
             pfs: self.pf_outcomes(),
             objects: self.not_in_force(),
+            without_effect: self.without_effect(),
             problems: settings.chain(objects).chain(self.troubles.iter().cloned()).collect(),
             notices: self.notices.iter().cloned().chain(self.situation.notices()).collect(),
             skipped: self.situation.objects.skipped.told(),
@@ -142,6 +148,12 @@ impl Pass {
             outcome.blocked.clone_from(&lane.blocked);
         }
         pfs
+    }
+
+    fn without_effect(&self) -> Vec<PolicyStatus> {
+        let policies = judge::policies(&self.situation, &self.left);
+        let lost = |policy: &PolicyStatus| matches!(policy.state, State::NotHere | State::InPart);
+        policies.into_iter().filter(lost).collect()
     }
 
     fn not_in_force(&self) -> BTreeMap<String, String> {

@@ -74,12 +74,7 @@ impl View for Planned<'_> {
     }
 
     fn conclusion(&self) -> Option<&'static str> {
-        let said = if self.fails() || !self.all_usable {
-            "Nothing to do, and something is not as the objects want it."
-        } else {
-            "Nothing to do."
-        };
-        (!self.has_changes()).then_some(said)
+        (!self.has_changes()).then(|| nothing_more(!self.fails() && self.all_usable))
     }
 }
 
@@ -120,11 +115,15 @@ impl View for Outcome {
         for (object, why) in &self.objects {
             objects.row([Cell::new(object), Cell::new(why).tone(Tone::Bad)]);
         }
-        vec![pfs, objects]
+        vec![pfs, objects, status::policies(&self.without_effect)]
     }
 
     fn nothing(&self) -> &'static str {
         nothing_to_do(self.problems.is_empty())
+    }
+
+    fn conclusion(&self) -> Option<&'static str> {
+        self.pfs.is_empty().then(|| nothing_more(self.is_success()))
     }
 }
 
@@ -134,6 +133,15 @@ fn nothing_to_do(all_usable: bool) -> &'static str {
         "Nothing to do: everything is as the objects want it."
     } else {
         "Nothing to do for the objects that can be used."
+    }
+}
+
+/// What is said below a table of what is without effect.
+fn nothing_more(is_as_wished: bool) -> &'static str {
+    if is_as_wished {
+        "Nothing to do."
+    } else {
+        "Nothing to do, and something is not as the objects want it."
     }
 }
 
