@@ -4,12 +4,17 @@
 
 use std::cell::RefCell;
 use std::fmt::{Display, Write as _};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use conf::plugin::log::{LogLevel, LogSettings};
+use conf::plugin::log::{LOGS, LogLevel, LogSettings};
+
+mod file;
+
+/// The names that stand in lines of ours.
+const PLUGINS: [&str; 3] = ["railhead-cni", "sriov", "nv-ipam"];
 
 /// Where one verb logs to.
 #[derive(Debug)]
@@ -28,25 +33,13 @@ impl Default for Log {
 }
 
 impl Log {
-    /// The log that a config asks for. A file that cannot be opened is told, and no reason to
-    /// fail: the lines go to stderr.
-    ///
-    /// The file's name comes from a config, so it is appended to, never followed when it is a
-    /// symbolic link, and never waited for when it is a pipe.
+    /// The log that a config asks for. A file that cannot be used is told, and no reason to fail:
+    /// the lines go to stderr.
     pub fn open(plugin: &'static str, settings: &LogSettings) -> (Self, Option<String>) {
         let mut log = Self { plugin, level: settings.level, file: None };
         let Some(path) = &settings.file else { return (log, None) };
-        let opened = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-            .open(path)
-            .and_then(|file| match file.metadata()?.is_file() {
-                true => Ok(file),
-                false => Err(std::io::Error::other("is not a regular file")),
-            });
-        match opened {
+        let first = log.text(LogLevel::Info, &"the log begins");
+        match file::open(Path::new(LOGS), path, &first) {
             Ok(file) => {
                 log.file = Some(RefCell::new(file));
                 (log, None)
@@ -87,20 +80,38 @@ impl Log {
         if level > self.level {
             return;
         }
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let line = format!(
-            "time={} level={} plugin={} msg={}\n",
-            timestamp(now),
-            level.as_str(),
-            self.plugin,
-            quoted(&message.to_string())
-        );
+        let line = self.text(level, message);
         // A log that cannot be written must not fail a pod: stderr may be closed, disks full.
         match &self.file {
             Some(file) => file.borrow_mut().write_all(line.as_bytes()).ok(),
             None => std::io::stderr().lock().write_all(line.as_bytes()).ok(),
         };
     }
+
+    /// One whole line.
+    fn text(&self, level: LogLevel, message: &dyn Display) -> String {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        format!(
+            "time={} level={} plugin={} msg={}\n",
+            timestamp(now),
+            level.as_str(),
+            self.plugin,
+            quoted(&message.to_string())
+        )
+    }
+}
+
+/// Whether a text begins with a line of ours.
+fn is_line(text: &str) -> bool {
+    let parse = || {
+        let (time, rest) = text.strip_prefix("time=")?.split_once(" level=")?;
+        let (level, rest) = rest.split_once(" plugin=")?;
+        let (plugin, _) = rest.split_once(" msg=\"")?;
+        let is_time = time.len() == 24 && time.starts_with('2') && time.ends_with('Z');
+        let is_level = LogLevel::ALL.iter().any(|known| known.as_str() == level);
+        Some(is_time && is_level && PLUGINS.contains(&plugin))
+    };
+    parse().unwrap_or(false)
 }
 
 /// The most characters of a message: it may quote a config, or what another plugin says.
@@ -171,29 +182,15 @@ mod tests {
     }
 
     #[test]
-    fn lines_go_to_the_file_that_was_asked_for() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("log");
-        let settings = LogSettings { level: LogLevel::Info, file: Some(path.clone()) };
-        let (log, refused) = Log::open("sriov", &settings);
-        assert_eq!(refused, None);
-        log.info(&"one");
-        log.debug(&"two");
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.ends_with(" level=info plugin=sriov msg=\"one\"\n"), "{text}");
-        assert_eq!(text.lines().count(), 1);
-    }
-
-    #[test]
-    fn symbolic_links_are_not_followed() {
-        let directory = tempfile::tempdir().unwrap();
-        let (target, link) = (directory.path().join("target"), directory.path().join("link"));
-        std::fs::write(&target, "").unwrap();
-        std::os::unix::fs::symlink(&target, &link).unwrap();
-        let (log, refused) =
-            Log::open("sriov", &LogSettings { level: LogLevel::Info, file: Some(link) });
-        assert!(refused.is_some_and(|why| why.contains("link")));
-        log.info(&"one");
-        assert_eq!(std::fs::read_to_string(&target).unwrap(), "");
+    fn every_line_is_known_as_ours() {
+        for plugin in PLUGINS {
+            for level in LogLevel::ALL {
+                let log = Log { plugin, level, file: None };
+                assert!(is_line(&log.text(level, &"it \"is\"")), "{plugin} {level:?}");
+            }
+        }
+        for text in ["", "time=", "time=2026-01-02T03:04:05.678Z level=loud plugin=sriov msg=\""] {
+            assert!(!is_line(text), "{text}");
+        }
     }
 }

@@ -157,6 +157,37 @@ fn logs_go_to_stderr_and_never_to_stdout() {
     });
 }
 
+/// The words of a config reach no file but a log of ours: by a link in a directory of somebody else's they would be
+/// a library that each program of root loads.
+#[test]
+fn a_log_is_never_a_way_to_another_file() {
+    isolated(|| {
+        use std::os::unix::fs::{PermissionsExt, chown, symlink};
+        for directory in ["/var/log/app", "/var/log/audit", "/run/etc"] {
+            std::fs::create_dir(directory).unwrap();
+        }
+        symlink("/run/etc", "/var/log/app/d").unwrap();
+        symlink("/run/etc", "/var/log/own").unwrap();
+        chown("/var/log/app", Some(1000), Some(1000)).unwrap();
+        std::fs::write("/var/log/wtmp", "users").unwrap();
+        std::fs::write("/var/log/audit/audit.log", "type=LOGIN").unwrap();
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions("/var/log/audit/audit.log", private).unwrap();
+        for file in ["app/d/ld.so.preload", "own/nologin", "app/new.log", "wtmp", "audit/audit.log"]
+        {
+            let config = sriov(json!({"logFile": format!("/var/log/{file}"), "x /tmp/e.so y": 1}));
+            let reply = Call::new("sriov", "ADD", &config).run();
+            let ignored = format!("logFile /var/log/{file} is ignored: ");
+            assert!(reply.stderr.contains(&ignored), "{file}: {}", reply.stderr);
+            reply.error(7);
+        }
+        assert_eq!(std::fs::read_dir("/run/etc").unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir("/var/log/app").unwrap().count(), 1);
+        assert_eq!(std::fs::read_to_string("/var/log/wtmp").unwrap(), "users");
+        assert_eq!(std::fs::read_to_string("/var/log/audit/audit.log").unwrap(), "type=LOGIN");
+    });
+}
+
 #[test]
 fn it_runs_where_hardly_anything_is_left() {
     isolated(|| {

@@ -32,7 +32,8 @@ impl LogLevel {
         }
     }
 
-    const ALL: [Self; 5] = [Self::Panic, Self::Error, Self::Warning, Self::Info, Self::Debug];
+    /// All of them, the least first.
+    pub const ALL: [Self; 5] = [Self::Panic, Self::Error, Self::Warning, Self::Info, Self::Debug];
 }
 
 /// How much is logged, and where.
@@ -77,7 +78,7 @@ impl LogSettings {
 }
 
 /// The directory that logs may be in, or in one below it.
-const LOGS: &str = "/var/log/";
+pub const LOGS: &str = "/var/log/";
 
 /// Root appends to the file, partly in the words of whoever wrote the config: any other file, one
 /// that a shell reads for instance, would be theirs to change.
