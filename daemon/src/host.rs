@@ -8,6 +8,7 @@ use cni::kernel::sysfs::Sysfs;
 use ipam::{Moment, Root, Store};
 
 use crate::journal::files::Journal;
+use crate::markers::Markers;
 use crate::recorded::{Recorded, Told};
 use crate::report::Timestamp;
 use crate::source::Directory;
@@ -84,6 +85,11 @@ impl Host {
     /// Its journal.
     pub fn journal(&self) -> Journal {
         Journal::at(self.root.journal())
+    }
+
+    /// Its marks of VFs that are for containers.
+    pub fn markers(&self) -> Markers {
+        Markers::at(self.root.vf_markers())
     }
 
     /// The moment at which it is looked at; of a dump, that at which it was taken.

@@ -19,6 +19,7 @@ pub mod host;
 pub mod journal;
 pub mod judge;
 pub mod leftovers;
+pub mod markers;
 pub mod metrics;
 pub mod model;
 pub mod observe;

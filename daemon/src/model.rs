@@ -100,9 +100,8 @@ fn after(pf: &mut Pf, action: &Action) {
 
 /// A VF just made: the kernel binds it only where autoprobe is on.
 fn newborn(pf: &Pf, index: VfIndex) -> Vf {
-    let after_pf = u32::from(pf.offset) + u32::from(pf.stride) * u32::from(index.0);
     let mut vf = Vf {
-        address: pf.address.offset_by(after_pf).unwrap_or(pf.address),
+        address: pf.vf_address(index).unwrap_or(pf.address),
         driver: None,
         driver_override: None,
         altnames: Vec::new(),

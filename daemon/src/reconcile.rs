@@ -21,6 +21,7 @@ use crate::apply::{self, Deadlines, Event, Job, LaneOutcome, Stop};
 use crate::chain::Chain;
 use crate::claims::{self, ClaimError, Standing};
 use crate::host::Host;
+use crate::markers;
 use crate::pause::{self, Pause};
 use crate::plan::Plan;
 use crate::report::{self, Facts, PfFate, Report as _, Timestamp};
@@ -92,6 +93,8 @@ pub fn reconcile(
     }
     leases::settle(host, &mut troubles);
     record_owners(host, &mut situation, &mut troubles);
+    // Before any is bound: at the first event of its interface udev must know what it is.
+    markers::settle(host, &situation, &mut troubles);
     let planned = situation.plan();
     let mut left = planned.clone();
     for _ in 0..ROUNDS {
@@ -125,6 +128,9 @@ pub fn reconcile(
         if has_failed || left == before || stop.is_asked() {
             break;
         }
+    }
+    if !lanes.is_empty() {
+        markers::settle(host, &situation, &mut troubles);
     }
     let pools = settle_pools(host, &situation, true, &mut troubles);
     if situation.trial.is_some() {

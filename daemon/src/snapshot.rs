@@ -247,6 +247,12 @@ impl Pf {
         self.names().any(|own| own == name) || name.parse() == Ok(self.address)
     }
 
+    /// Where VF `index` is, or comes to be; `None` where no function can be.
+    pub fn vf_address(&self, index: VfIndex) -> Option<PciAddress> {
+        let after_pf = u32::from(self.offset) + u32::from(self.stride) * u32::from(index.0);
+        self.address.offset_by(after_pf)
+    }
+
     /// Its VFs that somebody uses.
     pub fn users(&self) -> impl Iterator<Item = (VfIndex, &User)> {
         self.vfs.iter().filter_map(|(index, vf)| Some((*index, vf.user.as_ref()?)))

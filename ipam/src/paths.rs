@@ -43,6 +43,11 @@ impl Root {
         self.run().join("vf")
     }
 
+    /// `/run/railhead/vfs`: one empty file for each VF that is for containers.
+    pub fn vf_markers(&self) -> PathBuf {
+        self.run().join("vfs")
+    }
+
     /// `/run/railhead/journal`: what the daemon changed, and what stood there before.
     pub fn journal(&self) -> PathBuf {
         self.run().join("journal")

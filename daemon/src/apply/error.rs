@@ -7,6 +7,7 @@ use cni::lock::LockError;
 use conf::{PciAddress, VfIndex};
 
 use crate::journal::files::JournalError;
+use crate::markers::MarkerError;
 use crate::snapshot::User;
 
 /// Why a step was not done.
@@ -18,6 +19,9 @@ pub(super) enum StepError {
     /// The intent could not be recorded, so that nothing was done.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// VFs could not be marked as what they are for, so that none were made.
+    #[error(transparent)]
+    Marker(#[from] MarkerError),
     /// A plugin holds a VF.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -52,6 +56,7 @@ impl StepError {
         match self {
             Self::Kernel(error) => error.reason(),
             Self::Journal(_) => "JournalFailed",
+            Self::Marker(_) => "MarkerFailed",
             Self::Lock(LockError::Held { .. }) | Self::InUse { .. } => "InUse",
             Self::Lock(_) => "LockFailed",
             Self::Count { .. } => "WrongCount",

@@ -18,7 +18,7 @@ impl Kernel<'_> {
         match action {
             Action::LoadModule { module } => self.load(module)?,
             Action::SetAutoprobe { on } => sysfs.set_autoprobe(self.pf, *on).map(drop)?,
-            Action::SetNumVfs { to, .. } => self.set_num_vfs(*to)?,
+            Action::SetNumVfs { to, .. } => self.set_num_vfs(*to, state)?,
             Action::SetPfMtu { to, .. } => {
                 Route::open()?.set_mtu(netdev(state)?, mtu(*to)?)?;
             }
@@ -51,10 +51,30 @@ impl Kernel<'_> {
         Ok(())
     }
 
-    fn set_num_vfs(&self, asked: u16) -> Result<(), StepError> {
-        let sysfs = self.host.sysfs();
+    /// Marked before they are made, so that udev knows them at their first event; and once more
+    /// where they really are, since a driver may place them elsewhere for another number of them.
+    /// They have no driver by then.
+    fn set_num_vfs(&self, asked: u16, state: Option<&State>) -> Result<(), StepError> {
+        let (sysfs, markers) = (self.host.sysfs(), self.host.markers());
+        let pf = state.map(|state| &state.pf);
+        if self.is_wished {
+            let indices = (0..asked).map(VfIndex);
+            let to_come = indices.filter_map(|index| pf.and_then(|pf| pf.vf_address(index)));
+            markers.add_all(to_come)?;
+        }
         sysfs.set_numvfs(&self.writer, self.pf, asked)?;
-        let made = sysfs.function(self.pf)?.and_then(|pf| pf.sriov).map(|sriov| sriov.num);
+        let function = sysfs.function(self.pf)?;
+        match &function {
+            Some(function) if asked > 0 && self.is_wished => {
+                markers.add_all(function.virtfns.values().copied())?;
+            }
+            _ if asked == 0 => {
+                let gone = pf.into_iter().flat_map(|pf| pf.vfs.values().map(|vf| vf.address));
+                markers.remove_all(gone)?;
+            }
+            _ => {}
+        }
+        let made = function.and_then(|pf| pf.sriov).map(|sriov| sriov.num);
         match made {
             Some(made) if made == asked => Ok(()),
             Some(made) => Err(StepError::Count { pf: self.pf, made, asked }),

@@ -12,6 +12,8 @@ pub(super) struct Kernel<'a> {
     pub(super) pf: PciAddress,
     pub(super) deadlines: Deadlines,
     pub(super) writer: Writer,
+    /// Whether somebody asks for its VFs, so that those which are made are for containers.
+    pub(super) is_wished: bool,
     /// Whether a VF driver makes a netdev here: not on InfiniBand, where another module does.
     pub(super) makes_netdevs: bool,
 }
@@ -24,6 +26,7 @@ impl<'a> Kernel<'a> {
             pf,
             deadlines: job.deadlines,
             writer: Writer::with_deadline(job.deadlines.write),
+            is_wished: job.owners.contains_key(&pf),
             makes_netdevs: found.is_some_and(|netdev| !netdev.infiniband),
         }
     }

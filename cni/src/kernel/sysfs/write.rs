@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use conf::{DriverName, PciAddress};
+use conf::{DriverName, IfName, PciAddress};
 
 use super::{Sysfs, read};
 use crate::kernel::child::Writer;
@@ -87,6 +87,19 @@ impl Sysfs {
             _ => "",
         })?;
         Ok(Change::Changed)
+    }
+
+    /// Has udev look at a netdev of a function again. One that is gone, or has another name by now,
+    /// is looked at anyway.
+    pub fn announce_netdev(&self, function: PciAddress, netdev: &IfName) -> Result<(), Error> {
+        let path = self.directory(function).join("net").join(netdev.as_str()).join("uevent");
+        // This file takes no lock: nothing can hang.
+        match write_existing(&path, "change") {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::new("announce to udev", netdev.to_string(), error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes a function from its driver, in a child process with a deadline.

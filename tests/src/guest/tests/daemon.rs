@@ -23,6 +23,7 @@ mod dump;
 mod faults;
 mod guard;
 mod iommu;
+mod markers;
 mod metrics;
 mod operator;
 mod pause;
@@ -36,6 +37,7 @@ mod users;
 
 pub(super) const TESTS: &[&[Test]] = &[
     policy::TESTS,
+    markers::TESTS,
     users::TESTS,
     discovery::TESTS,
     guard::TESTS,

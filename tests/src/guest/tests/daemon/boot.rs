@@ -6,6 +6,7 @@
 use std::fs;
 use std::time::Duration;
 
+use super::markers::{addresses, markers};
 use super::{
     MissingModule, admin_mac, assert_in_force, drivers, drop_and_wait, drop_policy, is_up, mtu,
     own_mac, put_policy, undo,
@@ -60,10 +61,7 @@ fn what_was_in_force_comes_back() {
     assert_eq!(state(), before, "as after apply");
     assert!(is_up("enp1s0"));
     // What systemd/railhead.rules goes by.
-    let netdev = first.vfs()[0].wait_for_netdev();
-    let physfn = run(&format!("readlink -f /sys/class/net/{netdev}/device/physfn")).ok().stdout;
-    let pf = physfn.trim().rsplit('/').next().expect("a path");
-    read(&format!("/run/railhead/journal/{pf}.json"));
+    assert_eq!(markers(), addresses(&first));
     assert_eq!(second.num_vfs(), 0, "its policy went away while the host was off");
     assert_in_force();
     let again = railhead("boot").ok();

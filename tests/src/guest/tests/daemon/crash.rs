@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use super::markers::{addresses, markers};
 use super::{
     assert_in_force, drivers, drop_and_wait, drop_policy, first_pass, is_up, mtu, put_policy, undo,
 };
@@ -42,9 +43,10 @@ fn a_killed_apply_is_finished() {
         railhead("apply").ok();
         assert_in_force();
         assert_eq!(drivers(&pf(0)), ["igbvf", "vfio-pci"], "{moment} ms");
+        assert_eq!(markers(), addresses(&pf(0)), "{moment} ms");
         drop_policy("vms");
         undo("net");
-        assert_eq!(pf(0).num_vfs(), 0, "{moment} ms");
+        assert_eq!((pf(0).num_vfs(), markers()), (0, Vec::new()), "{moment} ms");
     }
 }
 
@@ -55,7 +57,7 @@ fn a_killed_apply_can_be_undone() {
         drop_policy("vms");
         undo("net");
         let pf = pf(0);
-        assert_eq!(pf.num_vfs(), 0, "{moment} ms");
+        assert_eq!((pf.num_vfs(), markers()), (0, Vec::new()), "{moment} ms");
         assert_eq!(pf.attribute("sriov_drivers_autoprobe"), "1", "{moment} ms");
         assert_eq!((mtu(&pf.name), is_up(&pf.name)), (1500, false), "{moment} ms");
     }
@@ -91,6 +93,7 @@ fn a_hundred_kills() {
             railhead("apply").ok();
             assert_in_force();
             assert_eq!(pf.num_vfs(), count, "round {round}");
+            assert_eq!(markers(), addresses(&pf), "round {round}");
         }
     }
     // A directory need not be there after an early kill, but after most it is.
