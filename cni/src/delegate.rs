@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use conf::cni::{AddResult, Code, Error, Version};
+use conf::cni::{AddResult, Code, Error, Version, json};
 use conf::plugin::PluginName;
 use ipam::AttachmentKey;
 use serde_json::Value;
@@ -139,7 +139,7 @@ impl Delegate {
         version: Version,
     ) -> Result<AddResult, FailedAdd> {
         let stdout = self.run("ADD", invocation)?;
-        let document: Value = serde_json::from_slice(&stdout).map_err(|cause| {
+        let document: Value = json::read(&stdout).map_err(|cause| {
             let why = format!("its result is no JSON: {cause}");
             FailedAdd::unclear(self.failed("ADD", Code::Decode, &why))
         })?;
@@ -178,7 +178,7 @@ impl Delegate {
         match output {
             Output::Succeeded(stdout) => Ok(stdout),
             Output::Failed { stdout, status } => {
-                let document: Option<Value> = serde_json::from_slice(&stdout).ok();
+                let document: Option<Value> = json::read(&stdout).ok();
                 let error = match document.as_ref().and_then(Error::from_json) {
                     Some(error) => self.told(verb, error),
                     None => {
@@ -201,7 +201,8 @@ impl Delegate {
         Error::new(code, format!("{verb} of plugin {}: {why}", self.name))
     }
 
-    fn told(&self, verb: &str, error: Error) -> Error {
+    /// An error that is told of it.
+    pub(crate) fn told(&self, verb: &str, error: Error) -> Error {
         let Error { code, msg, details } = error;
         self.failed(verb, code, &msg).details(details)
     }

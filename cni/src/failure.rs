@@ -8,7 +8,8 @@ impl From<kernel::Error> for Error {
     fn from(error: kernel::Error) -> Self {
         let code = match error.errno() {
             Some(Errno::EBUSY | Errno::EAGAIN | Errno::EINTR) => Code::TryAgainLater,
-            _ => Code::Internal,
+            Some(_) => Code::KernelRefused,
+            None => Code::NoAnswer,
         };
         Self::new(code, error.to_string())
     }
@@ -56,6 +57,21 @@ impl Failures {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_kernel_says_has_a_code() {
+        let code =
+            |cause: kernel::Cause| Error::from(kernel::Error::new("set", "eth0", cause)).code;
+        for errno in [Errno::EBUSY, Errno::EAGAIN, Errno::EINTR] {
+            assert_eq!(code(errno.into()).number(), 11);
+        }
+        for errno in [Errno::EPERM, Errno::EOPNOTSUPP, Errno::EEXIST, Errno::ENODEV] {
+            assert_eq!(code(errno.into()).number(), 100);
+        }
+        assert_eq!(code(kernel::Cause::VfInfoTooBig).number(), 100);
+        assert_eq!(code(kernel::Cause::Deadline(std::time::Duration::ZERO)).number(), 101);
+        assert_eq!(code(kernel::Cause::Malformed("x".to_owned())).number(), 101);
+    }
 
     #[test]
     fn the_first_failure_leads_and_none_is_lost() {

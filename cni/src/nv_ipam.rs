@@ -63,7 +63,7 @@ pub(crate) fn request(
     let config = Value::Object(call.config.clone());
     let request = Request::prepare(root, &config, &call.args()?, identity)?;
     for warning in request.warnings() {
-        call.log.warning(warning);
+        call.hint(warning);
     }
     Ok(request)
 }

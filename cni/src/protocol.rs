@@ -29,6 +29,7 @@ use self::answer::Answer;
 pub use self::call::Call;
 use self::environment::{Environment, Verb};
 pub use self::sandbox::Sandbox;
+use crate::kernel::process::fail_at_file_size_limit;
 use crate::log::Log;
 
 /// What a plugin does for each verb.
@@ -78,6 +79,7 @@ pub trait Plugin {
 /// Serves one verb: reads the environment and stdin, runs the plugin, answers on stdout.
 pub fn serve(plugin: &impl Plugin) -> ExitCode {
     answer::answer_panics();
+    fail_at_file_size_limit();
     serve_with(plugin, |name| std::env::var_os(name), std::io::stdin().lock())
 }
 
@@ -120,6 +122,7 @@ fn serve_with<P: Plugin>(
             code
         }
         Err(error) => {
+            let error = error.hinted(call.hints());
             call.log.error(&error);
             Answer::failure(&error, call.version).print(&call.log)
         }

@@ -13,6 +13,7 @@
 
 pub mod args;
 pub mod error;
+pub mod json;
 pub mod keys;
 pub mod result;
 pub mod version;

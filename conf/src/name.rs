@@ -6,8 +6,9 @@ use std::str::FromStr;
 use crate::{ParseError, serde_by_text};
 
 /// Makes a text newtype whose rule is the function `$valid`.
+/// With `most`, the limit is told as such when it is all that a text breaks.
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $valid:expr, $rule:expr) => {
+    ($(#[$doc:meta])* $name:ident, $valid:expr, $rule:expr $(, most $most:expr)?) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(String);
@@ -24,7 +25,15 @@ macro_rules! text {
 
             fn from_str(text: &str) -> Result<Self, ParseError> {
                 let valid: fn(&str) -> bool = $valid;
-                if valid(text) { Ok(Self(text.to_owned())) } else { Err(ParseError::new($rule)) }
+                if !valid(text) {
+                    return Err(ParseError::new($rule));
+                }
+                $(
+                    if text.len() > $most {
+                        return Err($crate::name::too_long($most, text.len()));
+                    }
+                )?
+                Ok(Self(text.to_owned()))
             }
         }
 
@@ -51,6 +60,10 @@ macro_rules! text {
 }
 pub(crate) use text;
 
+pub(crate) fn too_long(most: usize, length: usize) -> ParseError {
+    ParseError::new(format!("must have at most {most} characters, and has {length}"))
+}
+
 text!(
     /// A network interface's name, as the kernel accepts it (`dev_valid_name`, net/core/dev.c).
     ///
@@ -61,27 +74,30 @@ text!(
     IfName,
     |text| {
         let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | ':' | '%');
-        (1..=15).contains(&text.len())
+        !text.is_empty()
             && !matches!(text, "." | ".." | "all" | "default")
             && text.chars().all(plain)
     },
     "must be an interface name: 1 to 15 printable characters without '/', ':', '%' or blanks, \
-     other than all and default"
+     other than all and default",
+    most 15
 );
 
 text!(
     /// A container id (CNI_CONTAINERID): the CNI spec's alphabet, at most 255 characters so that
     /// it can be a file's name.
     ContainerId,
-    |text| text.len() <= 255 && cni_word(text),
-    "must start with a letter or digit and hold only letters, digits, '_', '.' and '-'"
+    cni_word,
+    "must start with a letter or digit and hold only letters, digits, '_', '.' and '-'",
+    most 255
 );
 
 text!(
     /// A CNI network's name: the CNI spec's alphabet, at most 255 characters.
     NetworkName,
-    |text| text.len() <= 255 && cni_word(text),
-    "must start with a letter or digit and hold only letters, digits, '_', '.' and '-'"
+    cni_word,
+    "must start with a letter or digit and hold only letters, digits, '_', '.' and '-'",
+    most 255
 );
 
 text!(
@@ -102,8 +118,9 @@ text!(
 text!(
     /// An address pool's name. It becomes a file's name with a suffix, hence the 200 characters.
     PoolName,
-    |text| text.len() <= 200 && cni_word(text),
-    "must start with a letter or digit and hold only letters, digits, '_', '.' and '-', at most 200"
+    cni_word,
+    "must start with a letter or digit and hold only letters, digits, '_', '.' and '-', at most 200",
+    most 200
 );
 
 text!(
@@ -192,12 +209,30 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_that_was_met_is_named() {
+        fn rule<T: FromStr<Err = ParseError>>(text: &str) -> String {
+            text.parse::<T>().map(drop).unwrap_err().to_string()
+        }
+        let long = "a".repeat(256);
+        let limit = |most: usize| format!("must have at most {most} characters, and has 256");
+        assert_eq!(rule::<ContainerId>(&long), limit(255));
+        assert_eq!(rule::<NetworkName>(&long), limit(255));
+        assert_eq!(rule::<PoolName>(&long), limit(200));
+        assert_eq!(rule::<IfName>(&long), limit(15));
+        assert_eq!(
+            rule::<IfName>("a234567890123456"),
+            "must have at most 15 characters, and has 16"
+        );
+        assert!(rule::<ContainerId>(&format!("{long}/")).starts_with("must start with a letter"));
+    }
+
+    #[test]
     fn container_ids_cannot_leave_a_directory() {
         assert!("cnitool-77383ca0a0715733ca6f".parse::<ContainerId>().is_ok());
         for bad in ["", "..", "../x", "a/b", "-x", ".x", "a\0"] {
             assert!(bad.parse::<ContainerId>().is_err(), "{bad}");
         }
-        assert!("a".repeat(256).parse::<ContainerId>().is_err());
+        assert!("a".repeat(255).parse::<ContainerId>().is_ok());
     }
 
     #[test]

@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 
 use conf::NetworkName;
 use conf::cni::Error;
+use conf::plugin::nv_ipam::NvIpamConf;
 use serde_json::Value;
 
 pub use crate::allocate::{Grant, Identity, Source};
@@ -75,7 +76,11 @@ pub fn gc(
 /// for those who hold an address, or when a damaged store keeps addresses from being given out; 7
 /// when the config breaks a rule.
 pub fn status(root: &Root, network: &NetworkName, conf: &Value) -> Result<(), Error> {
-    let (conf, _) = request::read_conf(root, network, conf, &Default::default())?;
+    let (conf, warnings) = request::read_conf(root, network, conf, &Default::default())?;
+    can_add(root, &conf).map_err(|error| error.hinted(&warnings))
+}
+
+fn can_add(root: &Root, conf: &NvIpamConf) -> Result<(), Error> {
     let missing: BTreeSet<String> = conf
         .pools
         .iter()

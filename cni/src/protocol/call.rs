@@ -1,20 +1,18 @@
 //! One call: the config on stdin with what the environment adds to it.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;
 
 use conf::NetworkName;
-use conf::cni::{AddResult, CniArgs, Code, Error, Version, keys};
+use conf::cni::{AddResult, CniArgs, Code, Error, Version, json, keys};
 use conf::plugin::log::LogSettings;
 use ipam::AttachmentKey;
 use serde_json::{Map, Value};
 
 use super::environment::Environment;
 use crate::log::Log;
-
-/// No config is anywhere near this long; what is longer is not read to its end.
-const LONGEST_CONFIG: u64 = 16 << 20;
 
 /// What every verb gets.
 #[derive(Debug)]
@@ -37,6 +35,8 @@ pub struct Call {
     pub log: Log,
     /// What was odd about the call, still to be logged.
     pub(super) warnings: Vec<String>,
+    /// What is odd about the config without being wrong, for the details of a failure.
+    hints: RefCell<Vec<String>>,
 }
 
 impl Call {
@@ -48,9 +48,13 @@ impl Call {
     ) -> Result<Self, (Version, Error)> {
         let newest = |error| (Version::NEWEST, error);
         let mut bytes = Vec::new();
-        stdin.take(LONGEST_CONFIG).read_to_end(&mut bytes).map_err(|cause| {
+        // What is too long is not read to its end.
+        stdin.take(json::MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|cause| {
             newest(Error::new(Code::Io, format!("read the config from stdin: {cause}")))
         })?;
+        if bytes.len() as u64 > json::MOST_BYTES {
+            return Err(newest(no_config(&json::too_long())));
+        }
         let stdin = String::from_utf8(bytes).map_err(|cause| newest(no_config(&cause)))?;
         let mut config = parse(&stdin).map_err(newest)?;
         keys::fold(&mut config, &keys::SHARED);
@@ -69,7 +73,20 @@ impl Call {
             netns_override: environment.netns_override,
             log,
             warnings,
+            hints: RefCell::default(),
         })
+    }
+
+    /// Tells what is odd about the config without being wrong: to the log, and to the caller when
+    /// the call fails, since that may be why.
+    pub fn hint(&self, hint: &str) {
+        self.log.warning(&hint);
+        self.hints.borrow_mut().push(hint.to_owned());
+    }
+
+    /// All such hints so far.
+    pub(super) fn hints(&self) -> Vec<String> {
+        self.hints.borrow().clone()
     }
 
     /// CNI_ARGS.
@@ -135,7 +152,7 @@ impl Call {
 }
 
 fn parse(text: &str) -> Result<Map<String, Value>, Error> {
-    match serde_json::from_str(text) {
+    match json::read(text.as_bytes()) {
         Ok(Value::Object(config)) => Ok(config),
         Ok(_) => Err(no_config(&"must be a JSON object")),
         Err(cause) => Err(no_config(&cause)),

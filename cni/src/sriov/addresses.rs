@@ -107,6 +107,9 @@ pub(super) fn ask(
 ) -> Result<AddResult, FailedAdd> {
     let invocation = Invocation::handed_on(call, Some((key, Some(&sandbox.path))));
     let result = delegate.add(invocation, call.version)?;
+    let usable = result.expect_usable_addresses();
+    usable
+        .map_err(|error| FailedAdd { error: delegate.told("ADD", error), gave_nothing: false })?;
     if result.ips.is_empty() {
         let error = Error::new(Code::Decode, "the IPAM plugin's result holds no address");
         return Err(FailedAdd { error, gave_nothing: false });

@@ -53,7 +53,7 @@ impl<'a> ByPf<'a> {
     pub(super) fn missing(&self, on_host: &mut Route) -> Result<VfChange, Error> {
         let Record { pf, vf_index, change, .. } = self.record;
         let now = on_host.vf(self.pf, *vf_index)?.ok_or_else(|| {
-            Error::new(Code::Internal, format!("PF {pf} does not know VF {vf_index} any more"))
+            Error::new(Code::KernelRefused, format!("PF {pf} does not know VF {vf_index} any more"))
         })?;
         Ok(change.needed(&now))
     }

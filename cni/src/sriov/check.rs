@@ -144,5 +144,5 @@ fn ipam(
 }
 
 fn differs(msg: String) -> Error {
-    Error::new(Code::Internal, msg)
+    Error::new(Code::Differs, msg)
 }

@@ -23,7 +23,7 @@ pub(super) enum Claim {
 /// back; `false` when there is none. The caller holds the VF's lock.
 ///
 /// # Errors
-/// Code 11 when that attachment lives, naming it; code 999 when it is `key`'s own and complete.
+/// Code 11 when that attachment lives, naming it; code 103 when it is `key`'s own and complete.
 pub(super) fn make_room(
     host: &Host,
     log: &Log,
@@ -84,7 +84,7 @@ pub(super) fn refused(vf: PciAddress) -> Error {
 }
 
 fn may_undo(host: &Host, old: &Record, vf: PciAddress, key: &AttachmentKey) -> Result<(), Error> {
-    let refused = |why: String| Err(Error::new(Code::Internal, why));
+    let refused = |why: String| Err(Error::new(Code::Io, why));
     if !old.is_readable() {
         let Record { vf, key, format, .. } = old;
         return refused(format!(
@@ -107,7 +107,7 @@ fn has_one_already(own: &Record) -> Error {
         let msg = format!("the IPAM of {key} has yet to hear of its last end; DEL comes first");
         return Error::new(Code::TryAgainLater, msg);
     }
-    Error::new(Code::Internal, format!("{key} has VF {vf} already; DEL comes first"))
+    Error::new(Code::AlreadyAttached, format!("{key} has VF {vf} already; DEL comes first"))
 }
 
 fn held_by(vf: PciAddress, holder: &AttachmentKey) -> Error {

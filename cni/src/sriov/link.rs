@@ -86,7 +86,7 @@ pub(super) fn set_up(
     match wish.conf.mac.filter(|mac| link.mac != Some(*mac)) {
         None => Ok(link),
         Some(mac) => Err(Error::new(
-            Code::Internal,
+            Code::KernelRefused,
             format!(
                 "set MAC {mac} of VF {}: its driver accepted it, but shows {}",
                 wish.vf,
@@ -120,7 +120,7 @@ fn own_link(
     let link = in_container.link_by_name(ifname)?;
     link.filter(|link| link.pci(sysfs).is_none_or(|pci| pci == wish.vf)).ok_or_else(|| {
         Error::new(
-            Code::Internal,
+            Code::KernelRefused,
             format!("find VF {} as {ifname} in the container: it is not there", wish.vf),
         )
     })

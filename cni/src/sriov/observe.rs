@@ -39,8 +39,10 @@ impl Observed {
         let link = if userspace { None } else { Some(own_link(host, sysfs, &device)?) };
         match &link {
             Some(link) => wish.check_mtu(link.min_mtu, link.max_mtu)?,
+            // Those who use a VF one way and another share one config.
             None if wish.conf.mtu.is_some() => {
-                return Err(refused(&device, "mtu has no meaning for a VF that user space drives"));
+                let hint = format!("mtu has no effect: user space drives VF {}", device.vf);
+                log.warning(&hint);
             }
             None => {}
         }

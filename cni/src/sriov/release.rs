@@ -121,7 +121,7 @@ pub(super) fn find(host: &Host, key: &AttachmentKey) -> Result<Option<Record>, E
         transaction::read(&host.store, |txn| txn.attachment(key).map_err(unreadable))?;
     match record {
         Some(record) if !record.is_readable() => Err(Error::new(
-            Code::Internal,
+            Code::Io,
             format!("release {key}: a newer railhead recorded it (format {})", record.format),
         )),
         record => Ok(record),

@@ -27,7 +27,7 @@ impl Wish {
         let args = call.args()?;
         let checked = SriovConf::read(&call.config, &args)?;
         for warning in &checked.warnings {
-            call.log.warning(warning);
+            call.hint(warning);
         }
         let text = |key| args.get(key).unwrap_or_default().to_owned();
         let pod = args.get("K8S_POD_NAME").filter(|name| !name.is_empty()).map(|name| PodRef {

@@ -189,7 +189,7 @@ fn check_compares_with_the_leases() {
         assert_eq!(check(&result).ok(), Value::Null);
         let mut other = result.clone();
         other["ips"][0]["address"] = json!("10.77.0.9/24");
-        check(&other).error(999);
+        check(&other).error(102);
         call("DEL", "c1", json!({})).run().ok();
         check(&result).error(3);
     });

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::bed::{Call, isolated, nv_ipam, sriov};
+use crate::bed::{Call, block, isolated, nv_ipam, sriov};
 
 const PLUGINS: [&str; 2] = ["sriov", "nv-ipam"];
 const ALL: [&str; 5] = ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH", "CNI_ARGS"];
@@ -224,5 +224,119 @@ fn an_answer_that_nobody_reads_is_a_failure_and_is_taken_back() {
         // With one address in the block, this one would find none if it were still held.
         let call = Call::new("nv-ipam", "ADD", &nv_ipam(json!({}))).env("CNI_CONTAINERID", "other");
         assert_eq!(call.run().ok()["ips"][0]["address"], "10.77.0.2/24");
+    });
+}
+
+/// Whoever reads it learns which limit was met, not what the parser stumbled over.
+#[test]
+fn each_limit_is_named() {
+    isolated(|| {
+        for plugin in ["sriov", "nv-ipam"] {
+            for (stdin, word) in [
+                (String::new(), "stdin: it is empty"),
+                (" \n".to_owned(), "stdin: it is empty"),
+                (
+                    format!("{{\"x\":\"{}\"}}", "a".repeat(17_000_000)),
+                    "too large: longer than 4 MiB",
+                ),
+                (format!("{{\"x\":[{}1]}}", "1,".repeat(300_000)), "more than 200000 values"),
+            ] {
+                let call = Call::new(plugin, "ADD", &json!({})).stdin(stdin.as_bytes());
+                let error = call.run().error(6);
+                assert!(error.contains(word), "{word:?} was expected in {error}");
+            }
+            let long = "a".repeat(256);
+            for (variable, word) in [
+                ("CNI_CONTAINERID", "must have at most 255 characters, and has 256"),
+                ("CNI_IFNAME", "must have at most 15 characters, and has 256"),
+            ] {
+                let call = Call::new(plugin, "ADD", &sriov(json!({}))).env(variable, &long);
+                assert!(call.run().error(4).contains(word), "{variable}");
+            }
+            let call = Call::new(plugin, "ADD", &sriov(json!({"name": long})));
+            let error = call.run().error(7);
+            assert!(error.contains("must have at most 255 characters, and has 256"), "{error}");
+        }
+    });
+}
+
+/// A config of many small values takes far more memory as a tree than as a text.
+#[test]
+fn hostile_configs_are_answered_where_memory_is_short() {
+    isolated(|| {
+        for text in [
+            format!("{{\"x\":[{}1]}}", "1,".repeat(6_000_000)),
+            format!("{{\"x\":[{}1]}}", "[],".repeat(1_000_000)),
+            format!("{{{}\"a\":1}}", "\"a\":1,".repeat(500_000)),
+        ] {
+            let call = Call::new("sriov", "ADD", &json!({})).stdin(text.as_bytes());
+            assert!(call.after("ulimit -v 65536").run().error(6).contains("too large"));
+        }
+        // The most that is taken.
+        let text = format!("{{\"x\":[{}1]}}", "[],".repeat(99_000));
+        let call = Call::new("sriov", "ADD", &json!({})).stdin(text.as_bytes());
+        call.after("ulimit -v 131072").run().error(7);
+    });
+}
+
+/// The kernel ends a program that writes past its limit, unless the program asked it not to.
+#[test]
+fn a_limit_on_the_size_of_files_is_answered() {
+    isolated(|| {
+        block(9);
+        for blocks in [0, 1, 8, 16] {
+            for verb in ["ADD", "DEL", "GC"] {
+                let config = nv_ipam(json!({"cni.dev/valid-attachments": []}));
+                let call = Call::new("nv-ipam", verb, &config);
+                let reply = call.after(&format!("ulimit -f {blocks}")).run();
+                // The engine takes a write that was cut short for a full file system.
+                let code = reply.document["code"].as_u64();
+                assert!(matches!(code, Some(5 | 11)), "{blocks} {verb}: {reply:?}");
+                assert_eq!(reply.status, Some(1));
+            }
+        }
+        Call::new("nv-ipam", "ADD", &nv_ipam(json!({}))).run().ok();
+    });
+}
+
+/// The moment when a hint is needed is when the call fails.
+#[test]
+fn what_is_odd_about_a_config_is_told_when_the_call_fails() {
+    isolated(|| {
+        let hint = "did you mean";
+        let ipam = |keys: Value| nv_ipam(json!({"ipam": keys}));
+        for (plugin, verb, config, code, word) in [
+            (
+                "nv-ipam",
+                "ADD",
+                ipam(json!({"type": "nv-ipam", "pool_name": "blue"})),
+                11,
+                "poolName",
+            ),
+            (
+                "nv-ipam",
+                "STATUS",
+                ipam(json!({"type": "nv-ipam", "pool_name": "x"})),
+                50,
+                "poolName",
+            ),
+            (
+                "nv-ipam",
+                "ADD",
+                ipam(json!({"type": "nv-ipam", "pooltyp": "x", "poolName": 5})),
+                7,
+                "poolType",
+            ),
+            ("sriov", "ADD", sriov(json!({"vlanqos_": 1})), 7, "vlanQoS"),
+            ("sriov", "ADD", sriov(json!({"max-tx-rate": 1, "vlan": 5000})), 7, "max_tx_rate"),
+            ("sriov", "ADD", sriov(json!({"deviceID": null, "max-tx-rate": 1})), 7, "max_tx_rate"),
+        ] {
+            let reply = Call::new(plugin, verb, &config).run();
+            assert!(reply.stderr.contains(word), "{config}: {}", reply.stderr);
+            let details = reply.document["details"].as_str().unwrap_or_default().to_owned();
+            reply.error(code);
+            assert!(details.contains(hint) && details.contains(word), "{config}: {details:?}");
+            assert_eq!(details.matches(hint).count(), 1, "{details}");
+        }
     });
 }

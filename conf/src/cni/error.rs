@@ -9,39 +9,49 @@ use super::Version;
 
 /// What kind of failure it was (CNI specification 1.1.0, "Error").
 ///
-/// Codes below 100 belong to the specification; 999 is what the Go library uses for "anything
-/// else", and callers know it.
+/// Codes below 100 belong to the specification, those from 100 on to each plugin; 999 is what the Go
+/// library uses for "anything else", and callers know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
     /// 1: the protocol version is not one of ours, or too old for the verb.
-    IncompatibleVersion = 1,
+    IncompatibleVersion,
     /// 2: a field of the config is known but not supported.
-    UnsupportedField = 2,
+    UnsupportedField,
     /// 3: the container is unknown: nothing to be done, the caller need not call DEL.
-    UnknownContainer = 3,
+    UnknownContainer,
     /// 4: an environment variable is missing or wrong.
-    InvalidEnvironment = 4,
+    InvalidEnvironment,
     /// 5: a file could not be read or written.
-    Io = 5,
+    Io,
     /// 6: what came in is not JSON of the right shape.
-    Decode = 6,
+    Decode,
     /// 7: the config breaks a rule.
-    InvalidConfig = 7,
+    InvalidConfig,
     /// 8: CNI_NETNS is not a network namespace, or the plugin's own.
-    InvalidNetns = 8,
+    InvalidNetns,
     /// 11: busy now; the same call may succeed later.
-    TryAgainLater = 11,
+    TryAgainLater,
     /// 50: STATUS: an ADD would fail.
-    NotAvailable = 50,
+    NotAvailable,
     /// 51: STATUS: an ADD would fail, and existing containers may be affected.
-    LimitedConnectivity = 51,
-    /// 999: the kernel or this program failed.
-    Internal = 999,
+    LimitedConnectivity,
+    /// 100: the kernel or a driver refused.
+    KernelRefused,
+    /// 101: the kernel or a driver did not answer in time, or what it said makes no sense.
+    NoAnswer,
+    /// 102: CHECK: something is not as ADD left it.
+    Differs,
+    /// 103: ADD: the attachment is there and complete.
+    AlreadyAttached,
+    /// 999: a fault of this program, or of another plugin that gave no code.
+    Internal,
+    /// Another plugin's own, passed on.
+    Other(u32),
 }
 
 impl Code {
-    /// Every code.
-    pub const ALL: [Self; 12] = [
+    /// Every code that has a name.
+    pub const ALL: [Self; 16] = [
         Self::IncompatibleVersion,
         Self::UnsupportedField,
         Self::UnknownContainer,
@@ -53,18 +63,43 @@ impl Code {
         Self::TryAgainLater,
         Self::NotAvailable,
         Self::LimitedConnectivity,
+        Self::KernelRefused,
+        Self::NoAnswer,
+        Self::Differs,
+        Self::AlreadyAttached,
         Self::Internal,
     ];
 
     /// The number on the wire.
-    pub const fn number(self) -> u16 {
-        self as u16
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::IncompatibleVersion => 1,
+            Self::UnsupportedField => 2,
+            Self::UnknownContainer => 3,
+            Self::InvalidEnvironment => 4,
+            Self::Io => 5,
+            Self::Decode => 6,
+            Self::InvalidConfig => 7,
+            Self::InvalidNetns => 8,
+            Self::TryAgainLater => 11,
+            Self::NotAvailable => 50,
+            Self::LimitedConnectivity => 51,
+            Self::KernelRefused => 100,
+            Self::NoAnswer => 101,
+            Self::Differs => 102,
+            Self::AlreadyAttached => 103,
+            Self::Internal => 999,
+            Self::Other(number) => number,
+        }
     }
 
-    /// The code with this number; a plugin's own code (100 and above) is [`Code::Internal`].
+    /// The code with this number; what no plugin can mean, 0 for one, is [`Code::Internal`].
     pub fn from_number(number: u64) -> Self {
         let known = Self::ALL.into_iter().find(|code| u64::from(code.number()) == number);
-        known.unwrap_or(Self::Internal)
+        known.unwrap_or(match u32::try_from(number) {
+            Ok(number) if number > 0 => Self::Other(number),
+            _ => Self::Internal,
+        })
     }
 }
 
@@ -100,6 +135,15 @@ impl Error {
         }
         self.details.push_str(&more.to_string());
         self
+    }
+
+    /// The same with what is odd about the config, which may be why.
+    #[must_use]
+    pub fn hinted<T: AsRef<str>>(self, hints: impl IntoIterator<Item = T>) -> Self {
+        hints.into_iter().fold(self, |error, hint| {
+            let hint = hint.as_ref();
+            if error.details.contains(hint) { error } else { error.and(hint) }
+        })
     }
 
     /// Reads another plugin's error document; `None` when it is none.
@@ -152,7 +196,12 @@ mod tests {
         for code in Code::ALL {
             assert_eq!(Code::from_number(code.number().into()), code);
         }
-        assert_eq!(Code::from_number(4711), Code::Internal);
+        for number in [9, 12, 49, 52, 99, 104, 998, 4711, u64::from(u32::MAX)] {
+            assert_eq!(u64::from(Code::from_number(number).number()), number, "passed on");
+        }
+        for number in [0, u64::from(u32::MAX) + 1] {
+            assert_eq!(Code::from_number(number), Code::Internal, "{number}");
+        }
         for document in [json!({}), json!([]), json!({"code": "7"}), json!({"code": -1})] {
             assert_eq!(Error::from_json(&document), None);
         }

@@ -108,8 +108,21 @@ impl NvIpamConf {
             return Err(invalid(&violation));
         }
         let mut warnings = Vec::new();
-        let ipam = folded(conf.get("ipam"), &KEYS, &mut warnings);
-        let defaults = folded(file, &KEYS, &mut warnings);
+        match Self::read_with(network, conf, file, args, &mut warnings) {
+            Ok(conf) => Ok(Checked { conf, warnings }),
+            Err(error) => Err(error.hinted(&warnings)),
+        }
+    }
+
+    fn read_with(
+        network: &NetworkName,
+        conf: &Value,
+        file: Option<&Value>,
+        args: &CniArgs,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, Error> {
+        let ipam = folded(conf.get("ipam"), &KEYS, warnings);
+        let defaults = folded(file, &KEYS, warnings);
         let no_map = Map::new();
         let config = conf.as_object().unwrap_or(&no_map);
         let mut top = Fields::new(config, "");
@@ -139,7 +152,7 @@ impl NvIpamConf {
         top.absorb(outer_args);
         sources.finish_into(&mut top);
         top.finish()?;
-        Ok(Checked { conf: Self { pools, request }, warnings })
+        Ok(Self { pools, request })
     }
 }
 

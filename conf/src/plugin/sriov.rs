@@ -102,13 +102,25 @@ impl SriovConf {
         let known = [keys::SHARED.as_slice(), &KEYS].concat();
         let mut warnings: Vec<String> =
             keys::fold(&mut document, &known).iter().map(ToString::to_string).collect();
-        let mut fields = Fields::new(&document, "");
+        match Self::read_folded(&document, args, &mut warnings) {
+            Ok(conf) => Ok(Checked { conf, warnings }),
+            Err(error) => Err(error.hinted(&warnings)),
+        }
+    }
+
+    /// The same of a document whose keys have their proper spelling.
+    fn read_folded(
+        document: &Map<String, Value>,
+        args: &CniArgs,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, Error> {
+        let mut fields = Fields::new(document, "");
 
         let mut runtime_config = fields.object("runtimeConfig").cloned().unwrap_or_default();
         keys::fold(&mut runtime_config, &RUNTIME_KEYS);
         let mut runtime = Fields::new(&runtime_config, "runtimeConfig.");
 
-        let device_id = device_id(&mut fields, &mut runtime, &mut warnings);
+        let device_id = device_id(&mut fields, &mut runtime, warnings);
         let mac = mac(&mut fields, &mut runtime, args)?;
         let ipam = ipam(&mut fields);
         if ipam.is_none() && runtime.value("ips").is_some() {
@@ -127,11 +139,11 @@ impl SriovConf {
             mtu: fields.number("mtu"),
             ipam,
             dns: dns(&mut fields),
-            device_info_file: device_info_file(&mut runtime, &mut warnings),
+            device_info_file: device_info_file(&mut runtime, warnings),
         };
         fields.absorb(runtime);
         fields.finish()?;
-        Ok(Checked { conf, warnings })
+        Ok(conf)
     }
 
     /// The VF, which ADD cannot do without.

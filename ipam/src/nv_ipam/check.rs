@@ -13,7 +13,7 @@ use crate::store::ReadTxn;
 /// added do not matter.
 ///
 /// # Errors
-/// 3 when nothing is leased to the attachment, 999 when something else is than `prev` says.
+/// 3 when nothing is leased to the attachment, 102 when something else is than `prev` says.
 pub fn check(txn: &ReadTxn<'_>, request: &Request, prev: &AddResult) -> Result<(), Error> {
     let owner = &request.identity.key;
     let mut leases = txn.leases_of(owner).map_err(store_error)?;
@@ -39,5 +39,5 @@ pub fn check(txn: &ReadTxn<'_>, request: &Request, prev: &AddResult) -> Result<(
 }
 
 fn wrong(msg: String) -> Error {
-    Error::new(Code::Internal, msg)
+    Error::new(Code::Differs, msg)
 }

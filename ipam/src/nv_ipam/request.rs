@@ -41,15 +41,20 @@ impl Request {
         identity: Identity,
     ) -> Result<Self, Error> {
         let (conf, warnings) = read_conf(root, &identity.network, conf, args)?;
+        let prepared = Self::of(root, &conf).map_err(|error| error.hinted(&warnings));
+        let (targets, cooldown) = prepared?;
+        let identity = Identity { pod: pod(args), ..identity };
+        Ok(Self { targets, identity, cooldown, warnings })
+    }
+
+    fn of(root: &Root, conf: &NvIpamConf) -> Result<(Vec<Target>, Duration), Error> {
         let blocks = conf
             .pools
             .iter()
             .map(|pool| target::load(root, pool))
             .collect::<Result<Vec<_>, Error>>()?;
         let targets = target::choose(blocks, &conf.request)?;
-        let cooldown = cooldown::load(root).map_err(|error| file_error(&error))?;
-        let identity = Identity { pod: pod(args), ..identity };
-        Ok(Self { targets, identity, cooldown, warnings })
+        Ok((targets, cooldown::load(root).map_err(|error| file_error(&error))?))
     }
 
     /// What is odd about the config without being wrong; one sentence each, for the log.

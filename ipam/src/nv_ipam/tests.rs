@@ -330,12 +330,12 @@ fn check_compares_with_prev_result() {
     prev.ips[1].address = "192.168.0.2/24".parse().unwrap();
     insta::assert_snapshot!(
         now(&prev).unwrap_err(),
-        @"999 prevResult has 192.168.0.2/24, but ippool/p has /16 now"
+        @"102 prevResult has 192.168.0.2/24, but ippool/p has /16 now"
     );
     prev.ips.remove(1);
     insta::assert_snapshot!(
         now(&prev).unwrap_err(),
-        @"999 192.168.0.2 of ippool/p is leased to interface net1 of container c1, but prevResult has it not"
+        @"102 192.168.0.2 of ippool/p is leased to interface net1 of container c1, but prevResult has it not"
     );
 }
 

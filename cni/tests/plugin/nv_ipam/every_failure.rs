@@ -59,9 +59,12 @@ fn of_a_del() {
                     assert!(left.is_empty(), "{left:?}");
                     freed += 1;
                 } else {
-                    assert!(left.is_empty() || left == [before], "{left:?}");
-                    assert!(answer(&output)["code"].is_number(), "{output:?}");
-                    refused += 1;
+                    assert!(left.is_empty() || left == [before.clone()], "{left:?}");
+                    // Some failures keep the program from starting, as in an ADD: what loads it dies.
+                    let answers = answer(&output)["code"].is_number();
+                    let never_ran = left == [before] && output.stdout.is_empty();
+                    assert!(answers || never_ran, "{output:?}");
+                    refused += usize::from(answers);
                 }
                 comes_and_goes(&others, &json!({}));
             },

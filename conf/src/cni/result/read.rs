@@ -1,6 +1,7 @@
 //! From a document of any version to the model.
 
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::IpNetwork;
 use serde::Deserialize;
@@ -36,7 +37,7 @@ impl AddResult {
             for family in [raw.ip4, raw.ip6].into_iter().flatten() {
                 result.ips.push(Ip {
                     interface: None,
-                    address: family.ip,
+                    address: family.ip.0,
                     gateway: family.gateway.0,
                 });
                 result.routes.extend(family.routes.into_iter().flatten().map(Route::from));
@@ -47,6 +48,55 @@ impl AddResult {
             result.routes = raw.routes.into_iter().flatten().map(Route::from).collect();
         }
         Ok(result)
+    }
+}
+
+impl AddResult {
+    /// Refuses a result with an address that no interface can have: the kernel would drop it without
+    /// a word, or the container never be reached by it.
+    ///
+    /// # Errors
+    /// Code 6, naming the address.
+    pub fn expect_usable_addresses(&self) -> Result<(), Error> {
+        for (number, Ip { address, .. }) in self.ips.iter().enumerate() {
+            if let Some(kind) = unusable(address.ip()) {
+                return Err(Error::new(
+                    Code::Decode,
+                    format!(
+                        "read a CNI result: ips[{number}]: {address} is {kind}, which no interface \
+                         can have"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unusable(address: IpAddr) -> Option<&'static str> {
+    match address.to_canonical() {
+        address if address.is_unspecified() => Some("the unspecified address"),
+        address if address.is_multicast() => Some("a multicast address"),
+        address if address.is_loopback() => Some("a loopback address"),
+        IpAddr::V4(Ipv4Addr::BROADCAST) => Some("the broadcast address"),
+        _ => None,
+    }
+}
+
+/// A network with its prefix length, without which the specification knows none: an address alone
+/// would be one without neighbours.
+struct Prefixed(IpNetwork);
+
+impl<'de> Deserialize<'de> for Prefixed {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        if !text.contains('/') {
+            let why = format!("{text:?} has no prefix length, as in 192.0.2.1/24");
+            return Err(serde::de::Error::custom(why));
+        }
+        text.parse()
+            .map(Self)
+            .map_err(|cause| serde::de::Error::custom(format!("{text:?}: {cause}")))
     }
 }
 
@@ -64,7 +114,7 @@ struct Document {
 
 #[derive(Deserialize)]
 struct Family {
-    ip: IpNetwork,
+    ip: Prefixed,
     #[serde(default)]
     gateway: Address,
     routes: Option<Vec<RawRoute>>,
@@ -98,7 +148,7 @@ impl From<RawInterface> for Interface {
 #[derive(Deserialize)]
 struct RawIp {
     interface: Option<i64>,
-    address: IpNetwork,
+    address: Prefixed,
     #[serde(default)]
     gateway: Address,
 }
@@ -108,7 +158,7 @@ impl From<RawIp> for Ip {
         Self {
             // A negative index is how some plugins say "none".
             interface: raw.interface.and_then(|index| usize::try_from(index).ok()),
-            address: raw.address,
+            address: raw.address.0,
             gateway: raw.gateway.0,
         }
     }
@@ -116,7 +166,7 @@ impl From<RawIp> for Ip {
 
 #[derive(Deserialize)]
 struct RawRoute {
-    dst: IpNetwork,
+    dst: Prefixed,
     #[serde(default)]
     gw: Address,
     mtu: Option<u32>,
@@ -131,7 +181,7 @@ impl From<RawRoute> for Route {
         // The Go types cannot tell 0 from absent in these three.
         let set = |number: Option<u32>| number.filter(|number| *number != 0);
         Self {
-            dst: raw.dst,
+            dst: raw.dst.0,
             gw: raw.gw.0,
             mtu: set(raw.mtu),
             advmss: set(raw.advmss),

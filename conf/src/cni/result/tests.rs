@@ -136,6 +136,49 @@ fn what_is_no_result_is_refused() {
     }
 }
 
+#[test]
+fn an_address_without_a_prefix_length_is_refused() {
+    for bare in ["10.1.1.2", "fd00::2", "10.1.1.2/", "10.1.1.2/x", "/24", ""] {
+        for document in [
+            json!({"ips": [{"address": bare}]}),
+            json!({"cniVersion": "0.2.0", "ip4": {"ip": bare}}),
+            json!({"routes": [{"dst": bare, "gw": "10.1.1.1"}]}),
+        ] {
+            let error = AddResult::from_json(&document, Version::V1_0_0).unwrap_err();
+            assert_eq!(error.code, Code::Decode);
+            assert!(error.msg.contains(&format!("{bare:?}")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn addresses_that_no_interface_can_have_are_refused() {
+    let check = |address: &str| {
+        let document = json!({"ips": [{"address": "10.0.0.5/24"}, {"address": address}]});
+        AddResult::from_json(&document, Version::V1_0_0).unwrap().expect_usable_addresses()
+    };
+    for bad in [
+        "0.0.0.0/0",
+        "0.0.0.0/24",
+        "224.0.0.5/24",
+        "239.255.255.255/32",
+        "127.0.0.1/8",
+        "255.255.255.255/32",
+        "::/0",
+        "::/64",
+        "ff02::1/64",
+        "::1/128",
+        "::ffff:127.0.0.1/128",
+    ] {
+        let error = check(bad).unwrap_err();
+        assert_eq!(error.code, Code::Decode);
+        assert!(error.msg.contains("ips[1]") && error.msg.contains(bad), "{bad}: {error}");
+    }
+    for good in ["10.1.1.2/32", "192.168.0.0/31", "169.254.1.1/16", "fe80::1/64", "fd00::2/128"] {
+        assert_eq!(check(good), Ok(()), "{good}");
+    }
+}
+
 fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

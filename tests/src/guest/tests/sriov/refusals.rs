@@ -83,7 +83,7 @@ fn what_the_driver_refuses_is_undone(bed: &Bed) {
         (json!({"vlan": 7, "max_tx_rate": 4_000_000}), &["VF 0 of", "max_tx_rate 4000000"]),
         (json!({"trust": "on", "min_tx_rate": 50}), &["VF 0 of", "min_tx_rate 50"]),
     ] {
-        refused(bed, &pod, &bed.config(0, keys), 999, words);
+        refused(bed, &pod, &bed.config(0, keys), 100, words);
     }
 }
 
@@ -111,7 +111,7 @@ fn an_altname_that_is_taken_is_told(bed: &Bed) {
     pod.run("ip link add left type dummy").ok();
     run(&format!("ip link property add dev {} altname left", bed.vfs[0].wait_for_netdev())).ok();
     let keys = json!({"vlan": 100});
-    refused(bed, &pod, &bed.config(0, keys), 999, &["altnames (left)"]);
+    refused(bed, &pod, &bed.config(0, keys), 100, &["altnames (left)"]);
     assert_eq!(pod.links(), ["left"]);
     run(&format!("ip link property del dev {} altname left", bed.vfs[0].wait_for_netdev())).ok();
 }
@@ -138,12 +138,19 @@ fn an_ipam_that_fails_leaves_nothing() {
         (r#"echo '{"code":11,"msg":"none left"}'; exit 1"#, 11, "none left"),
         ("echo out of cheese; exit 3", 999, "out of cheese"),
         ("echo hello", 6, "no JSON"),
-        (r#"echo '{"cniVersion":"1.1.0"}'"#, 999, "no address"),
+        (r#"echo '{"cniVersion":"1.1.0"}'"#, 6, "no address"),
         (r#"echo '{"cniVersion":"1.1.0","ips":[{"address":"10.0.0.5/99"}]}'"#, 6, "result"),
+        (r#"echo '{"cniVersion":"1.1.0","ips":[{"address":"10.1.1.2"}]}'"#, 6, "10.1.1.2"),
+        (r#"echo '{"cniVersion":"1.1.0","ips":[{"address":"0.0.0.0/0"}]}'"#, 6, "0.0.0.0/0"),
+        (r#"echo '{"cniVersion":"1.1.0","ips":[{"address":"ff02::5/64"}]}'"#, 6, "ff02::5/64"),
+        // The plugin's own codes.
+        (r#"echo '{"code":100,"msg":"pool exhausted"}'; exit 1"#, 100, "pool exhausted"),
+        (r#"echo '{"code":4711,"msg":"none of yours"}'; exit 1"#, 4711, "none of yours"),
+        (r#"echo '{"code":12,"msg":"reserved"}'; exit 1"#, 12, "reserved"),
         // Addresses that the kernel refuses to route by.
         (
             r#"echo '{"cniVersion":"1.1.0","ips":[{"address":"10.0.0.5/24"}],"routes":[{"dst":"1.0.0.0/8","gw":"9.9.9.9"}]}'"#,
-            999,
+            100,
             "add route 1.0.0.0/8",
         ),
     ] {

@@ -271,7 +271,7 @@ fn del_goes_on_past_what_is_refused(bed: &Bed) {
     Call::add("sriov", "c1", &pod, &config).run().ok();
     run(&format!("ip link set {pf} down")).ok();
     for _ in 0..2 {
-        let error = Call::del("sriov", "c1", &pod, &config).run().error(999);
+        let error = Call::del("sriov", "c1", &pod, &config).run().error(100);
         assert!(error["msg"].to_string().contains("max_tx_rate 200"), "{error}");
         assert!(pod.links().is_empty(), "the VF has left the pod");
         let info = vf.info();

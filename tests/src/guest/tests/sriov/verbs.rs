@@ -62,7 +62,7 @@ fn check_names_what_differs(bed: &Bed) {
         ),
     ] {
         run(&harm).ok();
-        let error = check().error(999);
+        let error = check().error(102);
         assert!(error.to_string().contains(named), "{named:?} was expected in {error}");
         run(&repair).ok();
         // Taking an interface down or its address away takes routes with it.
@@ -76,13 +76,13 @@ fn check_names_what_differs(bed: &Bed) {
     // Another namespace, with an interface of that name.
     let other = Pod::new("other");
     other.run("ip link add net1 type dummy").ok();
-    let elsewhere = Call::check("sriov", "c1", &other, &config).run().error(999);
+    let elsewhere = Call::check("sriov", "c1", &other, &config).run().error(102);
     assert!(elsewhere.to_string().contains("/run/netns/other is not the namespace"), "{elsewhere}");
     let without = Call::check("sriov", "c1", &pod, &bed.config(0, json!({}))).run().error(7);
     assert!(without.to_string().contains("prevResult"), "{without}");
     drop(other);
     Call::del("sriov", "c1", &pod, &config).run().ok();
-    check().error(999);
+    check().error(102);
 }
 
 fn gc_frees_what_is_not_valid(bed: &Bed) {
