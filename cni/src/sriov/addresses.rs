@@ -7,6 +7,8 @@ use conf::plugin::PluginName;
 use conf::plugin::sriov::SriovConf;
 use ipam::nv_ipam::Request;
 use ipam::{AttachmentKey, Root};
+use nix::sys::statvfs::{FsFlags, statvfs};
+use serde_json::Value;
 
 use super::wish::Wish;
 use crate::attachment::{ForeignIpam, Ipam};
@@ -156,6 +158,7 @@ fn delete(
     netns: Option<&Path>,
     own_path: Option<&[PathBuf]>,
 ) -> Result<(), Error> {
+    refuse_read_only(memory)?;
     let recorded = &memory.path;
     let mut paths = vec![SearchPath { directories: recorded, origin: "CNI_PATH of its ADD" }];
     let own =
@@ -171,4 +174,31 @@ fn delete(
             config: &memory.config,
         },
     )
+}
+
+/// Where host-local keeps its leases unless its config says otherwise.
+const LEASES_OF_HOST_LOCAL: &str = "/var/lib/cni/networks";
+
+/// `host-local` says success where it cannot remove a lease, which would stay for good.
+fn refuse_read_only(memory: &ForeignIpam) -> Result<(), Error> {
+    let Some(directory) = leases_of(memory) else { return Ok(()) };
+    // One that is not there holds no lease.
+    let Ok(status) = statvfs(&directory) else { return Ok(()) };
+    if !status.flags().contains(FsFlags::ST_RDONLY) {
+        return Ok(());
+    }
+    let (plugin, directory) = (&memory.plugin, directory.display());
+    let error = format!("release the address of {plugin}: {directory} is read-only");
+    Err(Error::new(Code::Io, error).details(format!(
+        "the address stays leased until then; for the daemon: systemctl edit railhead, with \
+         ReadWritePaths={directory} below [Service]"
+    )))
+}
+
+/// The directory that its config names, or has by default.
+fn leases_of(memory: &ForeignIpam) -> Option<PathBuf> {
+    let config: Value = serde_json::from_str(&memory.config).ok()?;
+    let named = config["ipam"]["dataDir"].as_str().filter(|named| !named.is_empty());
+    let default = (memory.plugin.as_str() == "host-local").then_some(LEASES_OF_HOST_LOCAL);
+    named.or(default).map(PathBuf::from)
 }

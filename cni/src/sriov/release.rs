@@ -196,7 +196,10 @@ fn free(
         }
     };
     if let Some(path) = &record.device_info {
-        failures.note(device_info::remove(path));
+        // What tells of an interface keeps no VF from the next container.
+        if let Err(error) = device_info::remove(path) {
+            log.warning(&error);
+        }
     }
     match (failures.is_empty(), left_container) {
         (true, _) => failures.note(books::forget(host, record)).flatten(),

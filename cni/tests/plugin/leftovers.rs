@@ -10,6 +10,7 @@ use cni::sriov::{Host, forget};
 use conf::VfIndex;
 use conf::cni::Code;
 use ipam::{AttachmentKey, Root, StoreError, WriteTxn};
+use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 
 use crate::bed::{Call, NETNS, isolated, sriov, with_store};
@@ -218,5 +219,49 @@ fn only_what_has_ended_is_dropped_without_force() {
         assert!(drop_it("c1", false).unwrap_err().to_string().contains("--force"));
         drop_it("c1", true).unwrap();
         assert_eq!(recorded(), []);
+    });
+}
+
+/// Remounts the file system of a directory.
+fn remount(directory: &str, flags: MsFlags) {
+    mount(None::<&str>, directory, None::<&str>, MsFlags::MS_REMOUNT | flags, None::<&str>)
+        .unwrap();
+}
+
+/// host-local says success where it cannot remove a lease: it is not asked there, and the record stays.
+#[test]
+fn no_lease_is_lost_on_a_file_system_that_is_read_only() {
+    isolated(|| {
+        plugin(BIN, r#"echo told >>/run/told"#);
+        fs::rename(format!("{BIN}/fake"), format!("{BIN}/host-local")).unwrap();
+        plugin(BIN, r#"echo told >>/run/told"#);
+        fs::create_dir_all("/var/lib/cni/networks").unwrap();
+        fs::create_dir_all("/var/log/leases").unwrap();
+        let named = json!({"ipam": {"type": "fake", "dataDir": "/var/log/leases"}});
+        for (name, ipam, mounted, directory) in [
+            (
+                "host-local",
+                json!({"ipam": {"type": "host-local"}}),
+                "/var/lib",
+                "/var/lib/cni/networks",
+            ),
+            ("fake", named, "/var/log", "/var/log/leases"),
+        ] {
+            put(&released_with(|memory| {
+                memory.plugin = name.parse().unwrap();
+                memory.config = ipam.to_string();
+            }));
+            remount(mounted, MsFlags::MS_RDONLY);
+            let error = del(&sriov(ipam.clone())).run().error(5);
+            assert!(error.contains(&format!("{directory} is read-only")), "{error}");
+            assert_eq!((recorded().len(), Path::new("/run/told").exists()), (1, false), "{name}");
+            remount(mounted, MsFlags::empty());
+            assert_eq!(del(&sriov(ipam)).run().ok(), Value::Null, "{name}");
+            assert_eq!(
+                (recorded(), fs::read_to_string("/run/told").unwrap()),
+                (vec![], "told\n".to_owned())
+            );
+            fs::remove_file("/run/told").unwrap();
+        }
     });
 }
