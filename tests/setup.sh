@@ -51,7 +51,11 @@ emulates_igb() { has qemu-system-x86_64 && qemu-system-x86_64 -device help 2>/de
 has_kernel() { [ -e "$lab/kernel/vmlinuz" ] && [ -e "$lab/kernel/modules/modules.dep" ]; }
 # Of an older list of modules it would be another.
 needs_sriov_cni() { [ -n "$bench" ] && ! [ "$lab/peers/sriov-cni" -nt tests/peers/go.sum ]; }
-needs_go() { [ ! -x "$lab/bin/cnitool" ] || needs_sriov_cni; }
+# The plugins that other networks of a pod are made with, and that are chained with ours.
+reference='ipam/host-local ipam/static main/bridge main/host-device main/macvlan main/ptp
+           meta/bandwidth meta/sbr meta/tuning meta/vrf'
+needs_reference() { ! [ "$lab/reference/vrf" -nt tests/reference/go.sum ]; }
+needs_go() { [ ! -x "$lab/bin/cnitool" ] || needs_reference || needs_sriov_cni; }
 needs_host_local() { [ -n "$bench" ] && [ ! -x "$lab/peers/host-local" ]; }
 has_target() { [ -d "$(rustc --print target-libdir --target $target 2>/dev/null || echo /nonexistent)" ]; }
 
@@ -72,7 +76,7 @@ emulates_igb || missing="$missing
 has_kernel || missing="$missing
   a kernel for the guest in $lab/kernel: package linux-image-amd64 (Ubuntu: linux-image-generic), unpacked, not installed"
 has go || ! needs_go || missing="$missing
-  go, to build cnitool${bench:+ and sriov-cni}: package golang-go (Debian 12: of bookworm-backports)"
+  go, to build cnitool and the reference plugins${bench:+ and sriov-cni}: package golang-go (Debian 12: of bookworm-backports)"
 
 has cargo && has rustc || fail "cargo and rustc are missing: install Rust by rustup"
 
@@ -207,6 +211,17 @@ done
 if [ ! -x "$lab/bin/cnitool" ]; then
     say "building cnitool $cnitool"
     CGO_ENABLED=0 GOBIN=$lab/bin go install "github.com/containernetworking/cni/cnitool@$cnitool"
+fi
+
+if needs_reference; then
+    say "building the reference plugins"
+    mkdir -p "$lab/reference"
+    packages=''
+    for plugin in $reference; do packages="$packages github.com/containernetworking/plugins/plugins/$plugin"; done
+    # The last of them is written last: a build that was cut off is done again.
+    rm -f "$lab/reference/vrf"
+    (cd tests/reference && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$lab/reference/" $packages)
+    touch "$lab/reference/vrf"
 fi
 
 # A program of cargo's, of this version and no other, under target/lab/bin.

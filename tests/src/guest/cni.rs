@@ -8,6 +8,9 @@ use super::program::{Output, Program};
 /// Where the plugins are.
 pub const BIN: &str = "/opt/cni/bin";
 
+/// Where the reference plugins are.
+pub const REFERENCE: &str = "/opt/cni/reference";
+
 /// One call of a plugin.
 #[derive(Debug)]
 pub struct Call {

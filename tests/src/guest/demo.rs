@@ -96,6 +96,8 @@ fn attach(stage: &mut Stage) -> Vec<Container> {
     stage.explain("green is the same with VLAN 200.");
     stage.export("NETCONFPATH", "/root/examples/cni");
     stage.export("CNI_PATH", "/opt/cni/bin");
+    stage.explain("Each has an eth0 already, with the default routes; the VF becomes its net1.");
+    stage.export("CNI_IFNAME", "net1");
     let (first, second) = (pfs()[0].vfs(), pfs()[1].vfs());
     let wishes =
         [("web", "blue", &first[0]), ("db", "blue", &second[0]), ("other", "green", &first[1])];
@@ -123,7 +125,7 @@ fn attach(stage: &mut Stage) -> Vec<Container> {
 
 fn talk(stage: &Stage, containers: &[Container]) {
     let [web, db, other] = containers else { panic!("three containers were made") };
-    let addresses = db.pod.addresses("eth0");
+    let addresses = db.pod.addresses("net1");
     let address =
         addresses.first().and_then(|address| address.split('/').next()).expect("db's address");
     // The cards' links take a moment to come up, and ping is meant to show what then holds.

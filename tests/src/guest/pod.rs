@@ -7,6 +7,15 @@ use serde_json::Value;
 use super::program::{Output, Program, run};
 use super::wait::within;
 
+/// What a plugin does in the pod for its first interface.
+pub const ETH0: [&str; 5] = [
+    "link set eth0 up",
+    "addr add 10.244.0.5/24 dev eth0",
+    "addr add fd00:244::5/64 dev eth0 nodad",
+    "route add default via 10.244.0.1",
+    "route add default via fd00:244::1",
+];
+
 /// A network namespace under `/run/netns`. Dropped: deleted, whereupon the kernel gives physical interfaces back.
 #[derive(Debug)]
 pub struct Pod {
@@ -14,13 +23,34 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// Makes a namespace with its loopback up.
+    /// Makes a namespace with its loopback up, and with an eth0 as a cluster's first network leaves it: a veth with
+    /// addresses and default routes of both families. `sriov::chains` has one that a real plugin makes.
     #[track_caller]
     pub fn new(name: &str) -> Self {
+        let pod = Self::bare(name);
+        let peer = pod.peer();
+        let lines = [
+            format!("link add {peer} type veth peer name eth0 netns {name}"),
+            format!("link set {peer} up"),
+        ];
+        Program::new("ip -batch -").input(lines.join("\n")).run().ok();
+        pod.program("ip -batch -").input(ETH0.join("\n")).run().ok();
+        pod
+    }
+
+    /// Makes a namespace with its loopback up, and nothing else.
+    #[track_caller]
+    pub fn bare(name: &str) -> Self {
         run(&format!("ip netns add {name}")).ok();
         let pod = Self { name: name.to_owned() };
         pod.run("ip link set lo up").ok();
         pod
+    }
+
+    /// The host's end of its eth0. An interface's name has 15 characters at most.
+    fn peer(&self) -> String {
+        let tail: String = self.name.chars().rev().take(11).collect();
+        format!("veth{}", tail.chars().rev().collect::<String>())
     }
 
     /// The name.
@@ -44,14 +74,14 @@ impl Pod {
         Program::new(line).under(&format!("ip netns exec {}", self.name))
     }
 
-    /// Names of all interfaces but the loopback.
+    /// Names of all interfaces but the loopback and eth0.
     #[track_caller]
     pub fn links(&self) -> Vec<String> {
         let links = self.run("ip -j link").ok().json();
         let names = links.as_array().expect("an array").iter();
         names
             .map(|link| link["ifname"].as_str().expect("a name").to_owned())
-            .filter(|name| name != "lo")
+            .filter(|name| !["lo", "eth0"].contains(&name.as_str()))
             .collect()
     }
 

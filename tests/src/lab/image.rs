@@ -12,6 +12,7 @@ use super::build::Programs;
 use super::cpio::Archive;
 use super::kernel::Kernel;
 use super::place;
+use crate::guest::cni::REFERENCE;
 use crate::protocol::{ORDERS, Orders};
 
 /// Programs of the host that the guest cannot do without, with the libraries that they load.
@@ -39,6 +40,7 @@ pub fn write(file: &Path, programs: &Programs) -> Result<()> {
         archive.link(&format!("/opt/cni/bin/{name}"), "railhead-cni")?;
     }
     peers(&mut archive, &programs.peers)?;
+    reference(&mut archive)?;
     archive.program("/bin/cnitool", &read(&place::lab().join("bin/cnitool"))?)?;
     for directory in ["proc", "sys", "dev", "run", "tmp", "root", "var/lib", "etc"] {
         archive.directory(directory)?;
@@ -92,6 +94,18 @@ fn peers(archive: &mut Out, peers: &[PathBuf]) -> Result<()> {
         let name = peer.file_name().unwrap_or_default().display();
         // Those that are not static need what the host's other programs need, which is there.
         archive.program(&format!("/opt/cni/bin/{name}"), &read(peer)?)?;
+    }
+    Ok(())
+}
+
+/// The reference plugins, apart from ours: a call has them only when its CNI_PATH says so.
+fn reference(archive: &mut Out) -> Result<()> {
+    let directory = place::reference();
+    let context = || format!("read {}: run make setup", directory.display());
+    for entry in fs::read_dir(&directory).with_context(context)? {
+        let plugin = entry.with_context(context)?.path();
+        let name = plugin.file_name().unwrap_or_default().display();
+        archive.program(&format!("{REFERENCE}/{name}"), &read(&plugin)?)?;
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ const WANTED: &[&str] = &[
     "dummy",
     "macvlan",
     "veth",
+    // What plugins after ours make of a pod's interfaces.
+    "vrf",
     // Raw packets, for ping and neighbour announcements.
     "af_packet",
     // The disk.

@@ -26,7 +26,12 @@ pub fn host_local() -> PathBuf {
     lab().join("peers/host-local")
 }
 
-/// The reference plugin for VFs, built from `tests/peers/`.
+/// The directory of the reference plugins, built from `tests/reference/`.
+pub fn reference() -> PathBuf {
+    lab().join("reference")
+}
+
+/// The plugin for VFs that ours stands beside, built from `tests/peers/`.
 pub fn sriov_cni() -> PathBuf {
     lab().join("peers/sriov-cni")
 }

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod attributes;
+mod chains;
 mod churn;
 mod cost;
 mod crowd;
@@ -32,6 +33,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     life::TESTS,
     addresses::TESTS,
     attributes::TESTS,
+    chains::TESTS,
     refusals::TESTS,
     returning::TESTS,
     takeover::TESTS,

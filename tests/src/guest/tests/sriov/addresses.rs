@@ -134,11 +134,11 @@ fn neighbours_hear_at_once(bed: &Bed) {
 
     let pod = Pod::new("pod1");
     for line in [
-        "ip link add eth0 type dummy",
-        "ip link set eth0 up",
-        "ip addr add 10.79.0.200/16 dev eth0",
-        "ip -6 route add ff00::/8 dev eth0 table local metric 1",
-        "ip -6 addr add fd77::200/48 dev eth0 nodad",
+        "ip link add other type dummy",
+        "ip link set other up",
+        "ip addr add 10.79.0.200/16 dev other",
+        "ip -6 route add ff00::/8 dev other table local metric 1",
+        "ip -6 addr add fd77::200/48 dev other nodad",
     ] {
         pod.run(line).ok();
     }
