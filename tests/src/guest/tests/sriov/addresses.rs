@@ -83,12 +83,15 @@ fn ipv6_is_usable_on_return(bed: &Bed) {
     let _ipam = FakeIpam::answering("dual", DUAL);
     let config = bed.config(0, json!({"ipam": {"type": "dual"}}));
     let pod = Pod::new("pod1");
-    pod.run("sysctl -w net.ipv6.conf.default.disable_ipv6=1").ok();
+    for interface in ["all", "default"] {
+        pod.run(&format!("sysctl -w net.ipv6.conf.{interface}.disable_ipv6=1")).ok();
+    }
     Call::add("sriov", "c1", &pod, &config).run().ok();
     let link = pod.link("net1");
     let addresses = link["addr_info"].as_array().expect("a list");
     let ours = addresses.iter().find(|address| address["local"] == "fd77::2").expect("fd77::2");
     assert_eq!((&ours["tentative"], &ours["dadfailed"]), (&Value::Null, &Value::Null), "{ours}");
+    assert!(pod.reaches("fd77::2"), "by its loopback");
     for (family, gateway) in [("-6", "fd77::1"), ("-4", "10.79.0.1")] {
         let route = pod.run(&format!("ip {family} -j route show default")).ok().json();
         assert_eq!(route[0]["gateway"], gateway, "{route}");

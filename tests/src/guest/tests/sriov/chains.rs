@@ -126,15 +126,21 @@ fn a_default_route_beside_eth0s() {
             assert_eq!(after, before, "{first}: eth0 is as it was");
         }
         // An ADD that fails after its routes were given takes none of the others with it.
-        let config = bed.config(
-            0,
-            json!({"cniVersion": "1.0.0", "ipam": host_local("10.79.0", "fd79"),
-            "runtimeConfig": {"CNIDeviceInfoFile": "/proc/nowhere/device.json"}}),
-        );
+        let ipam = json!({
+            "type": "static",
+            "addresses": [{"address": "10.79.0.7/24", "gateway": "10.79.0.1"}, {"address": "fd79::7/64", "gateway": "fd79::1"}],
+            "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}, {"dst": "10.99.0.0/16", "gw": "192.0.2.1"}],
+        });
+        let config = bed.config(0, json!({"cniVersion": "1.0.0", "ipam": ipam}));
         let call = Call::new("sriov", "ADD", "c1", &config)
             .env("CNI_PATH", &*path)
             .env("CNI_NETNS", pod.path());
-        assert_ne!(call.run().output.status, 0);
+        let refused = call.run();
+        assert!(
+            refused.output.status == 1 && refused.output.stdout.contains("10.99.0.0/16"),
+            "{}",
+            refused.output
+        );
         assert_eq!(routes(&pod, "eth0"), before.0, "{first}: undone, and eth0 is as it was");
         assert_forgotten();
         first_plugin("DEL");
@@ -173,27 +179,28 @@ fn chains_with_the_reference_plugins() {
         json!({"type": "tuning", "mac": "02:11:22:33:44:55", "sysctl": {"net.ipv4.conf.IFNAME.arp_filter": "1"}}),
     ];
     fs::create_dir_all(NETWORKS).expect("make a directory");
-    for version in ["1.0.0", "1.1.0"] {
-        for ipam in &ipams {
-            for later in &after {
-                let name = format!("{} with {} and {later}", version, ipam["type"]);
-                let list = json!({"cniVersion": version, "name": "chain", "plugins": [
-                    {"type": "sriov", "deviceID": bed.vfs[0].address, "ipam": ipam}, later,
-                ]});
-                fs::write(format!("{NETWORKS}/chain.conflist"), list.to_string())
-                    .expect("write a network");
-                let before = VfState::of(&bed.vfs[0]);
-                let pod = Pod::new("pod1");
-                let eth0 = routes(&pod, "eth0");
-                for verb in ["add", "check", "del"] {
-                    let output = cnitool(verb, "chain", &pod);
-                    assert_eq!(output.status, 0, "{name}: {output}");
-                }
-                assert_eq!(routes(&pod, "eth0"), eth0, "{name}");
-                drop(pod);
-                assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
-                assert_forgotten();
+    let [statics, host_local, nv_ipam] = ipams;
+    let ours =
+        [("1.0.0", &statics), ("1.1.0", &statics), ("1.1.0", &host_local), ("1.0.0", &nv_ipam)];
+    for (version, ipam) in ours {
+        for later in &after {
+            let name = format!("{} with {} and {later}", version, ipam["type"]);
+            let list = json!({"cniVersion": version, "name": "chain", "plugins": [
+                {"type": "sriov", "deviceID": bed.vfs[0].address, "ipam": ipam}, later,
+            ]});
+            fs::write(format!("{NETWORKS}/chain.conflist"), list.to_string())
+                .expect("write a network");
+            let before = VfState::of(&bed.vfs[0]);
+            let pod = Pod::new("pod1");
+            let eth0 = routes(&pod, "eth0");
+            for verb in ["add", "check", "del"] {
+                let output = cnitool(verb, "chain", &pod);
+                assert_eq!(output.status, 0, "{name}: {output}");
             }
+            assert_eq!(routes(&pod, "eth0"), eth0, "{name}");
+            drop(pod);
+            assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+            assert_forgotten();
         }
     }
     one_that_refuses(&bed);
@@ -231,7 +238,7 @@ fn port_of_a_bond(bed: &Bed) {
     ] {
         pod.run(line).ok();
     }
-    config["prevResult"] = result.clone();
+    config["prevResult"] = result;
     Call::check("sriov", "c1", &pod, &config).run().ok();
     pod.run("ip link set net1 nomaster").ok();
     pod.run("ip link set net1 address 02:11:22:33:44:77").ok();
