@@ -31,6 +31,24 @@ pub struct Node {
     pub labels: BTreeMap<String, String>,
     /// Its SR-IOV capable physical functions.
     pub pfs: Vec<Pf>,
+    /// What policies select and is none of these.
+    #[serde(default)]
+    pub others: Vec<Other>,
+}
+
+/// Something that is no PF, and that a policy selects all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Other {
+    /// Where it is, of a PCI function.
+    pub address: Option<PciAddress>,
+    /// Its netdev's name.
+    pub name: Option<IfName>,
+    /// PCI vendor.
+    pub vendor: Option<PciId>,
+    /// PCI device.
+    pub device: Option<PciId>,
+    /// What it is, in a sentence.
+    pub told: String,
 }
 
 /// One physical function.
@@ -154,9 +172,14 @@ pub fn fold(policies: &[Policy], node: &Node) -> Desired {
         } else {
             outcome.unmatched = matching::unmatched(policy, node);
             outcome.hints = matching::renamed(&policy.nic, node.pfs.iter());
+            outcome.others = matching::named(&policy.nic, node).map(told).collect();
         }
     }
     desired
+}
+
+fn told(other: &Other) -> String {
+    other.told.clone()
 }
 
 /// The policies as they beat each other, the winner first: the lowest priority number, of equal

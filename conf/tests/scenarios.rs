@@ -65,7 +65,7 @@ fn node() -> Node {
         switchdev: false,
     };
     let pfs = vec![pf(0, &["blue"]), pf(1, &[])];
-    Node { name: "n1".to_owned(), labels: BTreeMap::new(), pfs }
+    Node { name: "n1".to_owned(), labels: BTreeMap::new(), pfs, others: Vec::new() }
 }
 
 fn names(names: &[&str]) -> Value {

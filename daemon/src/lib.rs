@@ -23,6 +23,7 @@ pub mod markers;
 pub mod metrics;
 pub mod model;
 pub mod observe;
+mod other;
 pub mod pause;
 pub mod plan;
 pub mod printable;

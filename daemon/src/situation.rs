@@ -18,6 +18,7 @@ use crate::host::Host;
 use crate::journal::files::Damaged;
 use crate::journal::{Owner, Ownership};
 use crate::observe::observe_with;
+use crate::other;
 use crate::plan::{Plan, Wish, plan};
 use crate::settings::{self, Loaded, Node, SettingsError};
 use crate::snapshot::{Inherited, Pf, Snapshot};
@@ -161,7 +162,8 @@ impl Situation {
     /// Looks at the host and says what is wished of it.
     pub fn look(host: &Host, written: &Written) -> Result<Self, SituationError> {
         let journal = host.journal().read().map_err(SituationError::Journal)?;
-        let snapshot = observe_with(host, &written.loaded.settings.guard)?;
+        let mut snapshot = observe_with(host, &written.loaded.settings.guard)?;
+        snapshot.others = other::selected(host, &snapshot, written.objects.policies());
         let mut wish = wish(written, &snapshot, &journal.ownership);
         // What is there was made by rules that this railhead does not know.
         wish.held.extend(journal.newer);
@@ -250,7 +252,8 @@ fn wish(written: &Written, snapshot: &Snapshot, ownership: &Ownership) -> Wish {
 /// The node as policies select it, with the PFs of `snapshot`.
 pub(crate) fn node(node: &Node, snapshot: &Snapshot) -> desired::Node {
     let pfs = snapshot.pfs.values().map(desired::Pf::from).collect();
-    desired::Node { name: node.name.to_string(), labels: node.labels.clone(), pfs }
+    let others = snapshot.others.clone();
+    desired::Node { name: node.name.to_string(), labels: node.labels.clone(), pfs, others }
 }
 
 /// The PF as policies select it.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use conf::desired;
 use conf::{DriverName, IfName, Mac, PciAddress, PciId, VfIndex};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,9 @@ pub struct Snapshot {
     /// Those that could not be read, and why.
     #[serde(default)]
     pub unreadable: BTreeMap<PciAddress, String>,
+    /// What policies select and is no PF.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<desired::Other>,
     /// Whether the module `vfio-pci` is loaded or built in.
     pub vfio_pci: bool,
     /// Whether devices may be given to user space that no IOMMU keeps in bounds.

@@ -32,7 +32,7 @@ pub trait View: Serialize {
     fn tables(&self) -> Vec<Table>;
 
     /// For people, where there is nothing to list: what that means.
-    fn nothing(&self) -> &'static str;
+    fn nothing(&self) -> &str;
 
     /// For people, after what is listed: what it all comes to.
     fn conclusion(&self) -> Option<&'static str> {

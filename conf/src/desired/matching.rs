@@ -6,10 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::verdict::NoMatch;
-use super::{Node, Pf};
-use crate::VfRange;
+use super::{Node, Other, Pf};
 use crate::document::nearest;
 use crate::policy::{NicSelector, Policy};
+use crate::{PciId, VfRange};
 
 /// What a policy wants of one PF.
 #[derive(Debug, Clone)]
@@ -177,7 +177,9 @@ pub(super) fn no_pf(policy: &Policy, node: &Node) -> NoMatch {
     let nic = &policy.nic;
     let criteria = criteria(nic);
     let unmet = criteria.iter().find(|criterion| !node.pfs.iter().any(|pf| criterion.met(nic, pf)));
+    let others = others(nic, node);
     let why = match unmet {
+        _ if !others.is_empty() => others.join("; "),
         _ if node.pfs.is_empty() => "this node has no SR-IOV capable PF".to_owned(),
         Some(Criterion::NetFilter) => {
             format!("{} is for NICs of OpenStack and AWS machines", Criterion::NetFilter.wish(nic))
@@ -202,6 +204,40 @@ pub(super) fn no_pf(policy: &Policy, node: &Node) -> NoMatch {
     NoMatch::NoPf { why }
 }
 
+/// What else is here of what `nic` selects, a sentence each, and which of its names nothing has.
+fn others(nic: &NicSelector, node: &Node) -> Vec<String> {
+    let told = |other: &Other| other.told.clone();
+    let mut sentences: Vec<String> = named(nic, node).map(told).collect();
+    if !sentences.is_empty() {
+        let absent = unmatched_names(nic, node);
+        if !absent.is_empty() {
+            sentences.push(format!("this host has no {}", absent.join(", ")));
+        }
+        return sentences;
+    }
+    if !nic.pf_names.is_empty() || !nic.root_devices.is_empty() {
+        return sentences;
+    }
+    let has = |wanted: Option<PciId>, here: Option<PciId>| wanted.is_none() || wanted == here;
+    let of_kind = node.others.iter().filter(|other| {
+        has(nic.vendor, other.vendor) && has(nic.device, other.device) && other.vendor.is_some()
+    });
+    of_kind.map(told).collect()
+}
+
+/// What `nic` gives by name or address and is no PF.
+pub(super) fn named<'n>(nic: &'n NicSelector, node: &'n Node) -> impl Iterator<Item = &'n Other> {
+    node.others.iter().filter(|other| is_other(nic, other))
+}
+
+fn is_other(nic: &NicSelector, other: &Other) -> bool {
+    let by_name = other
+        .name
+        .as_ref()
+        .is_some_and(|name| nic.pf_names.iter().any(|entry| entry.name.as_str() == name.as_str()));
+    by_name || other.address.is_some_and(|address| nic.root_devices.contains(&address))
+}
+
 /// The PF that misses least: `; closest is ens1f0: …`.
 fn closest(policy: &Policy, node: &Node) -> String {
     let missed = node.pfs.iter().map(|pf| (pf, misses(policy, pf)));
@@ -214,14 +250,21 @@ fn closest(policy: &Policy, node: &Node) -> String {
 
 /// The PF names and addresses that `policy` gives and no PF of `node` has.
 pub(super) fn unmatched(policy: &Policy, node: &Node) -> Vec<String> {
-    let nic = &policy.nic;
+    unmatched_names(&policy.nic, node)
+}
+
+fn unmatched_names(nic: &NicSelector, node: &Node) -> Vec<String> {
+    let is_other = |name: &str| {
+        node.others.iter().any(|other| other.name.as_ref().is_some_and(|own| own.as_str() == name))
+    };
     let absent_name = |name: &str| !node.pfs.iter().any(|pf| is_named(pf, name));
-    let names =
-        nic.pf_names.iter().map(|entry| &entry.name).filter(|name| absent_name(name)).cloned();
+    let names = nic.pf_names.iter().map(|entry| &entry.name).filter(|name| absent_name(name));
+    let names = names.filter(|name| !is_other(name)).cloned();
     let addresses = nic
         .root_devices
         .iter()
         .filter(|address| !node.pfs.iter().any(|pf| pf.address == **address))
+        .filter(|address| !node.others.iter().any(|other| other.address == Some(**address)))
         .map(ToString::to_string);
     names.chain(addresses).collect::<BTreeSet<_>>().into_iter().collect()
 }

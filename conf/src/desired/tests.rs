@@ -22,6 +22,7 @@ fn node() -> Node {
         name: "n1".to_owned(),
         labels: BTreeMap::from([("rack".to_owned(), "r1".to_owned())]),
         pfs: vec![pf(0, &["blue"]), pf(1, &[])],
+        others: Vec::new(),
     }
 }
 

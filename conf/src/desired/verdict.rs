@@ -71,6 +71,11 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::TooManyVfs { policy, pf, wanted, limit: 0 } => write!(
+                f,
+                "policy {policy} wants {wanted} VFs on {pf}, which can have none: SR-IOV is off in \
+                 its firmware; see `railhead doctor`"
+            ),
             Self::TooManyVfs { policy, pf, wanted, limit } => write!(
                 f,
                 "policy {policy} wants {wanted} VFs on {pf}, which can have {limit} at most; \
@@ -224,16 +229,20 @@ pub struct PolicyOutcome {
     /// What these may be called now, a sentence each.
     #[serde(default)]
     pub hints: Vec<String>,
+    /// What else that it names is, a sentence each: it is here, and no PF.
+    #[serde(default)]
+    pub others: Vec<String>,
 }
 
 impl PolicyOutcome {
     /// What it names and this host does not have, in words; `None` when there is all of it.
     pub fn lacking(&self) -> Option<String> {
         let is_lacking = !self.unmatched.is_empty();
-        let lacking = || format!("this host has no {}", self.unmatched.join(", "));
-        is_lacking.then(|| {
-            std::iter::once(lacking()).chain(self.hints.clone()).collect::<Vec<_>>().join("; ")
-        })
+        let lacking = is_lacking.then(|| format!("this host has no {}", self.unmatched.join(", ")));
+        let hints = self.hints.iter().filter(|_| is_lacking);
+        let all: Vec<String> =
+            lacking.into_iter().chain(hints.cloned()).chain(self.others.clone()).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// Why this host cannot do all that it asks for, whatever other policies there are: it has

@@ -2,6 +2,7 @@
 
 use super::{Context, Exit, Outcome, complain};
 use crate::observe::observe;
+use crate::other;
 use crate::pause;
 use crate::view::discover::Discovery;
 
@@ -18,7 +19,11 @@ pub struct Args {}
 /// Shows what is there.
 pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let snapshot = observe(&context.host)?;
-    context.out.show(&Discovery::of(&snapshot))?;
+    let mut discovery = Discovery::of(&snapshot);
+    if snapshot.pfs.is_empty() && snapshot.unreadable.is_empty() {
+        discovery = discovery.beside(other::nics(&context.host, &snapshot));
+    }
+    context.out.show(&discovery)?;
     if let Some(pause) = pause::load(context.host.root(), context.host.wall())? {
         complain(&pause);
     }

@@ -1,6 +1,7 @@
 //! `railhead explain`: why something is as it is.
 
 use super::{Context, Exit, Outcome, complain};
+use crate::other;
 use crate::printable::Printable;
 use crate::situation::{Situation, Written};
 use crate::view::explain::Explained;
@@ -34,6 +35,9 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
     if explained.is_empty() {
         for problem in &situation.objects.problems {
             complain(problem);
+        }
+        if let Some(other) = other::told(&context.host, &situation.snapshot, &args.name) {
+            return Err(other.into());
         }
         let there = Explained::names(&situation);
         let there = if there.is_empty() { "nothing".to_owned() } else { there.join(", ") };

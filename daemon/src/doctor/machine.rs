@@ -38,6 +38,11 @@ impl Machine {
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// A file's octets.
+    pub(super) fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        ipam::durable::read_optional(&self.path(path)).ok()?
+    }
+
     /// Where a link leads.
     pub(super) fn link(&self, path: &str) -> Option<PathBuf> {
         fs::read_link(self.path(path)).ok()

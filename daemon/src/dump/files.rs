@@ -83,6 +83,14 @@ pub(super) fn tree(host: &Host, stuck: &BTreeSet<PciAddress>) -> Result<Tree, Er
             tree.links.insert(format!("{}/physfn", at(vf)), format!("../{pf}"));
         }
     }
+    // NICs without SR-IOV: policies name them all the same.
+    for address in host.sysfs().pci_functions()? {
+        let of_pf = host.sysfs().has_sriov(address) || host.sysfs().pf_of(address)?.is_some();
+        let found = if of_pf { None } else { host.sysfs().function_while_stuck(address)? };
+        if found.is_some_and(|found| found.is_network()) {
+            function(&mut tree, sys, address);
+        }
+    }
     lower_netdevs(&mut tree, sys);
     for module in ["vfio_pci", "vfio"] {
         if sys.join("module").join(module).exists() {

@@ -27,6 +27,7 @@ pub(super) fn held(
         name: node.name.clone(),
         labels: node.labels.clone(),
         pfs: ours.iter().map(|(pf, names)| called(pf, names)).collect(),
+        others: Vec::new(),
     };
     let wished = desired::fold(policies, &before).pfs;
     ours.into_iter()

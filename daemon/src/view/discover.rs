@@ -13,6 +13,9 @@ use crate::snapshot::{self, Netdev, Snapshot};
 pub struct Discovery {
     /// The PFs.
     pub pfs: Vec<Pf>,
+    /// What is told of NICs that can make no VFs, where there is no PF.
+    #[serde(skip)]
+    pub instead: String,
 }
 
 /// One PF.
@@ -79,10 +82,21 @@ pub struct Vf {
     pub used_by: Option<String>,
 }
 
+const NOTHING: &str = "no NIC with SR-IOV found: see whether it is switched on in the firmware and on \
+                       the NIC (lspci -vv shows \"Single Root I/O Virtualization\")";
+
 impl Discovery {
     /// What `snapshot` found.
     pub fn of(snapshot: &Snapshot) -> Self {
-        Self { pfs: snapshot.pfs.values().map(Pf::of).collect() }
+        Self { pfs: snapshot.pfs.values().map(Pf::of).collect(), instead: String::new() }
+    }
+
+    /// With `others`, which can make no VFs.
+    #[must_use]
+    pub fn beside(self, others: impl IntoIterator<Item = impl ToString>) -> Self {
+        let lines: Vec<String> = others.into_iter().map(|other| other.to_string()).collect();
+        let told = format!("no NIC with SR-IOV found:\n{}", lines.join("\n"));
+        Self { instead: if lines.is_empty() { String::new() } else { told }, ..self }
     }
 }
 
@@ -181,9 +195,8 @@ impl View for Discovery {
         vec![pfs, vfs]
     }
 
-    fn nothing(&self) -> &'static str {
-        "no NIC with SR-IOV found: see whether it is switched on in the firmware and on the NIC \
-         (lspci -vv shows \"Single Root I/O Virtualization\")"
+    fn nothing(&self) -> &str {
+        if self.instead.is_empty() { NOTHING } else { &self.instead }
     }
 }
 

@@ -153,6 +153,21 @@ const PROVOCATIONS: &[(&str, Provoke)] = &[
         let text = [bar.repeat(7), vf_bar.to_owned(), bar.repeat(5)].concat();
         machine.write("sys/bus/pci/devices/0000:01:00.0/resource", &text);
     }),
+    ("no memory for VFs, as newer kernels show it", |machine| {
+        let bar = "0x0000000000000000 0x0000000000000000 0x0000000000000000\n";
+        machine.write("sys/bus/pci/devices/0000:01:00.0/resource", &bar.repeat(13));
+    }),
+    ("memory for the first BAR of VFs alone", |machine| {
+        let bar = "0x0000000000000000 0x0000000000000000 0x0000000000000000\n";
+        let first = "0x00000000fe7e0000 0x00000000fe7fffff 0x000000000014220c\n";
+        let text = [bar.repeat(7), first.to_owned(), bar.repeat(5)].concat();
+        machine.write("sys/bus/pci/devices/0000:01:00.0/resource", &text);
+        let mut config = vec![0_u8; 4096];
+        // The capability, VF BAR 0, VF BAR 3: both for 64 bits.
+        config[0x100] = 0x10;
+        (config[0x124], config[0x130]) = (0x0c, 0x0c);
+        fs::write(machine.path("sys/bus/pci/devices/0000:01:00.0/config"), config).unwrap();
+    }),
     ("no NIC", |machine| {
         remove(machine, "sys/bus/pci/devices/0000:01:00.0");
         remove(machine, "etc/railhead/objects/net.yaml");

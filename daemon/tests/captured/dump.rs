@@ -49,6 +49,29 @@ fn three_families_say_the_same_elsewhere() {
     assert!(plan.to_string().contains("vfio-pci"), "{plan}");
 }
 
+#[test]
+fn virtio_switchdev_and_what_is_no_pf_are_the_same_elsewhere() {
+    let machine = families::machine();
+    machine.virtio(0x17, "cloud");
+    machine.port("0000:3b:00.0", "eth9", 3, "pf0vf0", "04a1b2");
+    machine.port("0000:3b:00.0", "ens1f0np0", 4, "p0", "04a1b2");
+    machine.nic("0000:5f:00.0", "15b3:1015", "mlx5_core", "off0");
+    machine.objects("nic.yaml", &policy("nic", "off0", 1, ""));
+    machine.objects("cloud.yaml", &policy("cloud", "cloud", 2, ""));
+    let looks: [&[&str]; 3] = [&["discover"], &["plan"], &["status"]];
+    let before = looks.map(|look| machine.railhead(look));
+    for told in ["cloudV1", "switchdev"] {
+        assert!(before[0].out.contains(told), "{}", before[0].out);
+    }
+    assert!(before[1].out.contains("off0 (0000:5f:00.0, 15b3:1015)"), "{}", before[1].out);
+    let file = dumped(&machine);
+    away(&machine);
+    for (look, here) in looks.iter().zip(before) {
+        let there = machine.replay(&file, look);
+        assert_eq!((there.code, &there.out), (here.code, &here.out), "{look:?}");
+    }
+}
+
 /// The case in which a dump is asked for.
 #[test]
 fn the_last_good_settings_are_in_it() {

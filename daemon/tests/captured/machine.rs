@@ -96,6 +96,14 @@ impl Machine {
         }
     }
 
+    /// Adds a NIC without SR-IOV, of which `ids` are vendor and device.
+    pub(crate) fn nic(&self, address: &str, ids: &str, driver: &str, name: &str) {
+        let (vendor, device) = ids.split_once(':').unwrap();
+        self.function(address, device, Some(driver), Some(name));
+        self.write(&format!("sys/bus/pci/devices/{address}/vendor"), &format!("0x{vendor}\n"));
+        self.netdev(name, 77, 1500, true);
+    }
+
     /// Gives a function one more netdev, which is the port `port` of the switch `switch`.
     pub(crate) fn port(&self, function: &str, name: &str, index: u8, port: &str, switch: &str) {
         let net = format!("sys/bus/pci/devices/{function}/net/{name}");

@@ -10,6 +10,7 @@ mod families;
 mod leftovers;
 mod machine;
 mod opens;
+mod others;
 mod plan;
 mod rivals;
 mod status;
