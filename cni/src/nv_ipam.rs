@@ -11,7 +11,7 @@ use ipam::{AttachmentKey, Root, Store};
 use serde_json::Value;
 
 use crate::kernel::netns::Netns;
-use crate::protocol::{Call, Plugin};
+use crate::protocol::{Added, Call, Plugin};
 use crate::{leases, transaction};
 
 /// The plugin.
@@ -80,7 +80,7 @@ pub(crate) fn status(root: &Root, call: &Call) -> Result<(), Error> {
 impl Plugin for NvIpam {
     const NAME: &'static str = "nv-ipam";
 
-    fn add(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<AddResult, Error> {
+    fn add(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<Added, Error> {
         let request = self.request(call, key, netns)?;
         let store = self.store()?;
         let allocation = leases::lease(&self.root, &store, &call.log, || {
@@ -88,7 +88,7 @@ impl Plugin for NvIpam {
             transaction::write(&store, |txn| request.allocate(txn, now))
         })?;
         allocation.notes().iter().for_each(|note| call.log.warning(note));
-        Ok(allocation.result())
+        Ok(Added { result: allocation.result(), is_repeated: allocation.is_repeated() })
     }
 
     fn del(&self, call: &Call, key: &AttachmentKey, netns: Option<&Path>) -> Result<(), Error> {

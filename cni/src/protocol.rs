@@ -32,6 +32,15 @@ pub use self::sandbox::Sandbox;
 use crate::kernel::process::fail_at_file_size_limit;
 use crate::log::Log;
 
+/// What an ADD came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// The result.
+    pub result: AddResult,
+    /// Whether an ADD before this one gave some of it, which the caller knows of, and ends by DEL.
+    pub is_repeated: bool,
+}
+
 /// What a plugin does for each verb.
 ///
 /// A plugin holds no state of its own between verbs: the process ends with the answer.
@@ -43,7 +52,7 @@ pub trait Plugin {
     ///
     /// # Errors
     /// Whatever stood in the way, after everything that was done has been undone.
-    fn add(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<AddResult, Error>;
+    fn add(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<Added, Error>;
 
     /// Takes `key` off the network. What is not there is success.
     ///
@@ -114,9 +123,9 @@ fn serve_with<P: Plugin>(
         call.log.warning(warning);
     }
     match perform(plugin, &call, &environment.verb) {
-        Ok(answer) => {
+        Ok((answer, is_repeated)) => {
             let code = answer.print(&call.log);
-            if code != ExitCode::SUCCESS {
+            if code != ExitCode::SUCCESS && !is_repeated {
                 take_back(plugin, &call, &environment.verb);
             }
             code
@@ -129,12 +138,13 @@ fn serve_with<P: Plugin>(
     }
 }
 
-fn perform<P: Plugin>(plugin: &P, call: &Call, verb: &Verb) -> Result<Answer, Error> {
+/// The answer, and whether it was an ADD that gave what an earlier one had given.
+fn perform<P: Plugin>(plugin: &P, call: &Call, verb: &Verb) -> Result<(Answer, bool), Error> {
     match verb {
-        Verb::Version => return Ok(Answer::versions()),
+        Verb::Version => return Ok((Answer::versions(), false)),
         Verb::Add { key, netns } => {
-            let added = plugin.add(call, key, netns)?;
-            return Ok(Answer::added(&added, call.version));
+            let Added { result, is_repeated } = plugin.add(call, key, netns)?;
+            return Ok((Answer::added(&result, call.version), is_repeated));
         }
         Verb::Del { key, netns } => plugin.del(call, key, netns.as_deref())?,
         Verb::Check { key, netns } => {
@@ -156,10 +166,11 @@ fn perform<P: Plugin>(plugin: &P, call: &Call, verb: &Verb) -> Result<Answer, Er
             }
         }
     }
-    Ok(Answer::nothing())
+    Ok((Answer::nothing(), false))
 }
 
-/// After a result that nobody could read: the caller knows of no attachment, so there is none.
+/// After a result that nobody could read: the caller knows of no attachment, so there is none. What an
+/// ADD before this one gave is not taken back: a container may use it.
 fn take_back<P: Plugin>(plugin: &P, call: &Call, verb: &Verb) {
     if let Verb::Add { key, netns } = verb
         && let Err(error) = plugin.del(call, key, Some(netns))

@@ -43,7 +43,7 @@ use ipam::nv_ipam::store_error;
 use ipam::{AttachmentKey, Root, Store};
 
 use crate::kernel::sysfs::Sysfs;
-use crate::protocol::{Call, Plugin};
+use crate::protocol::{Added, Call, Plugin};
 
 pub use self::alive::Keeper;
 pub use self::forget::forget;
@@ -98,8 +98,9 @@ impl Sriov {
 impl Plugin for Sriov {
     const NAME: &'static str = "sriov";
 
-    fn add(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<AddResult, Error> {
-        add::add(&self.root, call, key, netns)
+    fn add(&self, call: &Call, key: &AttachmentKey, netns: &Path) -> Result<Added, Error> {
+        // One that is there is refused.
+        add::add(&self.root, call, key, netns).map(|result| Added { result, is_repeated: false })
     }
 
     fn del(&self, call: &Call, key: &AttachmentKey, netns: Option<&Path>) -> Result<(), Error> {

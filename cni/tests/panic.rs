@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use cni::protocol::{self, Call, Plugin};
+use cni::protocol::{self, Added, Call, Plugin};
 use conf::cni::{AddResult, Error};
 use ipam::AttachmentKey;
 use serde_json::Value;
@@ -18,10 +18,10 @@ struct Panicking;
 impl Plugin for Panicking {
     const NAME: &'static str = "panicking";
 
-    fn add(&self, _: &Call, _: &AttachmentKey, _: &Path) -> Result<AddResult, Error> {
+    fn add(&self, _: &Call, _: &AttachmentKey, _: &Path) -> Result<Added, Error> {
         // On another thread, as inside a namespace: the process ends all the same.
         std::thread::spawn(|| panic!("out of\n\"cheese\"")).join().unwrap();
-        Ok(AddResult::default())
+        Ok(Added { result: AddResult::default(), is_repeated: false })
     }
 
     fn del(&self, _: &Call, _: &AttachmentKey, _: Option<&Path>) -> Result<(), Error> {

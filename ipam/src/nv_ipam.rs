@@ -20,7 +20,7 @@ mod target;
 use std::collections::BTreeSet;
 
 use conf::NetworkName;
-use conf::cni::Error;
+use conf::cni::{Code, Error};
 use conf::plugin::nv_ipam::NvIpamConf;
 use serde_json::Value;
 
@@ -31,6 +31,7 @@ pub use error::store_error;
 pub use request::Request;
 
 use crate::clock::BootTime;
+use crate::cooldown;
 use crate::owner::AttachmentKey;
 use crate::paths::Root;
 use crate::store::{Store, StoreError, WriteTxn};
@@ -73,11 +74,16 @@ pub fn gc(
 ///
 /// # Errors
 /// Code 50 when this node has no block of a pool that the config names, or one that is only kept
-/// for those who hold an address, or when a damaged store keeps addresses from being given out; 7
+/// for those who hold an address, or when the store cannot be used, or keeps addresses back; 7
 /// when the config breaks a rule.
 pub fn status(root: &Root, network: &NetworkName, conf: &Value) -> Result<(), Error> {
-    let (conf, warnings) = request::read_conf(root, network, conf, &Default::default())?;
-    can_add(root, &conf).map_err(|error| error.hinted(&warnings))
+    let read = request::read_conf(root, network, conf, &Default::default());
+    let (conf, warnings) = read.map_err(|error| match error.code {
+        Code::Io => Error { code: Code::NotAvailable, ..error },
+        _ => error,
+    })?;
+    can_add(root, &conf)
+        .map_err(|error| Error { code: Code::NotAvailable, ..error }.hinted(&warnings))
 }
 
 fn can_add(root: &Root, conf: &NvIpamConf) -> Result<(), Error> {
@@ -93,11 +99,12 @@ fn can_add(root: &Root, conf: &NvIpamConf) -> Result<(), Error> {
         let missing = missing.into_iter().collect::<Vec<_>>().join("; ");
         return Err(error::not_available(missing));
     }
+    cooldown::load(root).map_err(|error| error::file_error(&error))?;
+    Store::ready(root).map_err(store_error)?;
     let Some(store) = Store::existing(root) else { return Ok(()) };
     match store.read(|txn| txn.loss()) {
         Ok(None) => Ok(()),
         Ok(Some(loss)) => Err(error::not_available(loss.to_string())),
-        Err(error @ StoreError::Unsound { .. }) => Err(error::not_available(error.to_string())),
         Err(error) => Err(store_error(error)),
     }
 }

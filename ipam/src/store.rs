@@ -28,6 +28,7 @@ mod heal;
 pub(crate) mod key;
 mod lock;
 mod loss;
+mod ready;
 mod shape;
 mod stamp;
 mod txn;
@@ -35,6 +36,7 @@ mod vf;
 mod walk;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use attachment::AttachmentRecord;
 pub use error::StoreError;
@@ -51,6 +53,7 @@ use crate::paths::Root;
 pub struct Store {
     directory: PathBuf,
     keeps_open: bool,
+    patience: Duration,
 }
 
 /// What [`Store::look`] finds.
@@ -65,16 +68,19 @@ pub enum Standing {
 }
 
 impl Store {
-    /// The store under `root` for whoever only looks: `None` where none was ever made, since
+    /// The store under `root` for whoever only looks, and does not wait long for a lock that nobody
+    /// lets go of: `None` where none was ever made, since
     /// looking must not make one. One whose file is gone is there, and damaged.
     pub fn existing(root: &Root) -> Option<Self> {
         let directory = root.store();
-        heal::is_there(&directory).then_some(Self { directory, keeps_open: false })
+        let patience = lock::OF_LOOKERS;
+        heal::is_there(&directory).then_some(Self { directory, keeps_open: false, patience })
     }
 
     /// The store under `root`. Its directory is made here, its file by the first transaction.
     pub fn open(root: &Root) -> Result<Self, StoreError> {
-        let store = Self { directory: root.store(), keeps_open: false };
+        let patience = lock::OF_VERBS;
+        let store = Self { directory: root.store(), keeps_open: false, patience };
         durable::make_directory(&store.directory)?;
         Ok(store)
     }
@@ -156,7 +162,7 @@ impl Store {
         if self.keeps_open {
             heal::open_ahead(&self.directory);
         }
-        Ok(lock::Lock::take(&self.directory)?)
+        lock::Lock::take(&self.directory, self.patience)
     }
 
     /// Ends the use of `file`, before the lock is let go: one process may open an environment only

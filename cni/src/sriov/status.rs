@@ -2,21 +2,19 @@
 
 use conf::cni::{CniArgs, Code, Error};
 use conf::plugin::sriov::SriovConf;
-use ipam::Root;
+use ipam::nv_ipam::store_error;
+use ipam::{Root, Store};
 
-use super::{Host, addresses};
+use super::addresses;
 use crate::delegate::{Invocation, SearchPath};
 use crate::nv_ipam;
 use crate::protocol::Call;
-use crate::transaction;
 
 /// Looks at what every ADD needs: devices, the store, the IPAM.
 pub(super) fn status(root: &Root, call: &Call) -> Result<(), Error> {
     let conf = SriovConf::read(&call.config, &CniArgs::default())?.conf;
-    let host = Host::open(root.clone()).map_err(not_available)?;
-    // That its directory is there does not say that it can be used.
-    transaction::read(&host.store, |_newest| Ok(())).map_err(not_available)?;
-    host.sysfs.pci_functions().map_err(|error| not_available(error.into()))?;
+    Store::ready(root).map_err(|error| not_available(store_error(error)))?;
+    super::sysfs(root).pci_functions().map_err(|error| not_available(error.into()))?;
     let Some(name) = &conf.ipam else { return Ok(()) };
     match addresses::foreign(name, &[SearchPath::of(call)]).map_err(not_available)? {
         Some(delegate) => delegate

@@ -12,4 +12,5 @@ mod install;
 mod leftovers;
 mod nv_ipam;
 mod protocol;
+mod readiness;
 mod sriov;

@@ -227,6 +227,27 @@ fn an_answer_that_nobody_reads_is_a_failure_and_is_taken_back() {
     });
 }
 
+/// The caller has the first answer, and a container uses what it says.
+#[test]
+fn a_repeated_add_takes_nothing_back_that_the_first_gave() {
+    isolated(|| {
+        block(3);
+        let add = || Call::new("nv-ipam", "ADD", &nv_ipam(json!({})));
+        let first = add().run().ok();
+        for _ in 0..3 {
+            let (mut call, mut stdin) = add().start_with_open_stdin();
+            drop(call.stdout.take());
+            std::io::Write::write_all(&mut stdin, nv_ipam(json!({})).to_string().as_bytes())
+                .unwrap();
+            drop(stdin);
+            assert_eq!(call.wait().unwrap().code(), Some(1));
+        }
+        let other = add().env("CNI_CONTAINERID", "other").run().ok();
+        assert_ne!(other["ips"], first["ips"]);
+        assert_eq!(add().run().ok(), first);
+    });
+}
+
 /// Whoever reads it learns which limit was met, not what the parser stumbled over.
 #[test]
 fn each_limit_is_named() {

@@ -60,6 +60,11 @@ impl Allocation {
         AddResult { ips: ips.collect(), routes: routes.collect(), ..AddResult::default() }
     }
 
+    /// Whether some of it was held already, by an ADD before this one.
+    pub fn is_repeated(&self) -> bool {
+        self.granted.iter().any(|granted| granted.source == Source::Held)
+    }
+
     /// What the log should tell: an address that had not cooled.
     pub fn notes(&self) -> Vec<String> {
         self.granted

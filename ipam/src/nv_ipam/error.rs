@@ -14,9 +14,10 @@ use crate::store::StoreError;
 /// A failure of the store: 11 where a later call may succeed, else 5.
 pub fn store_error(error: StoreError) -> Error {
     let code = match &error {
-        StoreError::Full { .. } | StoreError::Damaged(_) | StoreError::Unsound { .. } => {
-            Code::TryAgainLater
-        }
+        StoreError::Full { .. }
+        | StoreError::Busy { .. }
+        | StoreError::Damaged(_)
+        | StoreError::Unsound { .. } => Code::TryAgainLater,
         StoreError::File(_)
         | StoreError::Newer { .. }
         | StoreError::Engine { .. }

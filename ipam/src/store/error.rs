@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use heed::MdbError;
 
@@ -21,6 +22,20 @@ pub enum StoreError {
         path: PathBuf,
         /// What the system or the engine said.
         source: io::Error,
+    },
+    /// Somebody holds the lock and does not let go of it.
+    #[error(
+        "lock {}: {holder} has held it for {} s: it hangs, or is stopped; end it, or let it go on",
+        path.display(),
+        waited.as_secs()
+    )]
+    Busy {
+        /// The lock's file.
+        path: PathBuf,
+        /// Who, as far as the kernel tells.
+        holder: String,
+        /// How long it was waited for.
+        waited: Duration,
     },
     /// The engine found its own structures broken; the store was set aside.
     #[error("{0}")]
@@ -101,6 +116,7 @@ impl StoreError {
         match self {
             Self::File(_) | Self::Engine { .. } => "StoreFailed",
             Self::Full { .. } => "StoreFull",
+            Self::Busy { .. } => "StoreBusy",
             Self::Damaged(_) | Self::Unsound { .. } | Self::Record { .. } => "StoreDamaged",
             Self::Newer { .. } => "StoreNewer",
         }

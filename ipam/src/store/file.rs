@@ -9,16 +9,18 @@ use std::sync::{Mutex, PoisonError};
 use heed::{Env, EnvFlags, EnvOpenOptions, WithoutTls};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::statvfs::fstatvfs;
 use nix::unistd::{Whence, lseek};
 
 use super::StoreError;
 use super::lock::Lock;
+use super::ready::available;
 use super::stamp::Stamp;
 use crate::durable::FileError;
 
 /// Bytes that are reserved past the last used page before something is added, so that a DEL, which
 /// copies a few pages before it frees them, still finds room on a tmpfs that is full.
-const HEADROOM: usize = 256 << 10;
+pub(super) const HEADROOM: usize = 256 << 10;
 
 /// The store that this process keeps open between its transactions ([`super::Store::keep_open`]).
 static KEPT: Mutex<Option<StoreFile>> = Mutex::new(None);
@@ -138,6 +140,24 @@ impl StoreFile {
             // Not every file system can; then a full one is met at the commit.
             Ok(()) | Err(Errno::EOPNOTSUPP) => Ok(()),
             Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Whether [`Self::reserve`] would succeed, without changing anything.
+    pub(super) fn can_reserve(&self, in_use: usize) -> io::Result<()> {
+        let page = self.env.stat().page_size as usize;
+        let pages = self.env.info().last_page_number + 1;
+        let used = pages.saturating_mul(page);
+        if pages.saturating_sub(in_use).saturating_mul(page) >= HEADROOM {
+            return Ok(());
+        }
+        let from = i64::try_from(used).map_err(io::Error::other)?;
+        let hole = lseek(&self.file, from, Whence::SeekHole).unwrap_or(from);
+        let there = u64::try_from(hole - from).unwrap_or_default();
+        let left = available(&fstatvfs(&self.file)?);
+        match self.length.saturating_sub(used) < HEADROOM || there + left < HEADROOM as u64 {
+            true => Err(Errno::ENOSPC.into()),
+            false => Ok(()),
         }
     }
 

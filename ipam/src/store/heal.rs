@@ -15,7 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::file::StoreFile;
-use super::lock::Lock;
+use super::lock::{self, Lock};
 use super::shape::{Shape, Unsound};
 use super::stamp::Stamp;
 use super::walk::walk;
@@ -129,8 +129,8 @@ pub(super) fn stand(directory: &Path) -> Result<Standing, StoreError> {
         return Ok(Standing::Absent);
     }
     // Without a lock file, which taking the lock would make, nobody is at work.
-    let lock = Lock::is_there(directory).then(|| Lock::take(directory)).transpose();
-    let _lock = lock.map_err(StoreError::from)?;
+    let lock = Lock::is_there(directory).then(|| Lock::take(directory, lock::OF_LOOKERS));
+    let _lock = lock.transpose()?;
     Ok(match look(&directory.join(NAME), None)? {
         Found::Nothing => Standing::Damaged("its file is gone".to_owned()),
         Found::Sound(..) => Standing::Sound,

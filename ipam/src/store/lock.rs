@@ -1,19 +1,30 @@
 //! The lock that every transaction holds, readers too.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use rustix::process::{getpriority_process, setpriority_process};
 
+use super::StoreError;
 use super::stamp::Stamp;
 use crate::durable::FileError;
 
 /// The name of the lock file. It is never renamed: whoever locks a file that is later replaced
 /// by rename excludes nobody who comes after.
 const NAME: &str = "lock";
+
+/// How long a verb waits while one holder keeps the lock. A transaction takes microseconds, so that
+/// only a process that hangs or is stopped holds it for so long, however many wait.
+pub(super) const OF_VERBS: Duration = Duration::from_secs(10);
+
+/// How long somebody waits who only looks.
+pub(super) const OF_LOOKERS: Duration = Duration::from_secs(2);
 
 /// The held lock; dropping it, or dying, lets it go.
 pub(super) struct Lock {
@@ -22,11 +33,12 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Waits for the lock of the store in `directory`.
+    /// Waits for the lock of the store in `directory`, as long as others come and go; when one holder
+    /// keeps it for `patience`, that is in vain.
     ///
     /// Waiters queue, and as each has its own open file, threads of one process exclude each other
     /// as processes do.
-    pub(super) fn take(directory: &Path) -> Result<Self, FileError> {
+    pub(super) fn take(directory: &Path, patience: Duration) -> Result<Self, StoreError> {
         let path = directory.join(NAME);
         let precedence = Precedence::take();
         loop {
@@ -40,7 +52,7 @@ impl Lock {
                 .custom_flags(OFlag::O_NOFOLLOW.bits())
                 .open(&path)
                 .map_err(FileError::at("open", &path))?;
-            wait(&file).map_err(FileError::at("lock", &path))?;
+            let file = wait(file, &path, patience)?;
             if is_at(&file, &path).map_err(FileError::at("look at", &path))? {
                 return Ok(Self { file, _precedence: precedence });
             }
@@ -110,13 +122,86 @@ impl Drop for Precedence {
     }
 }
 
-fn wait(file: &File) -> io::Result<()> {
+/// As a rule the lock is free. Otherwise a thread waits in the kernel's queue, since flock knows no
+/// deadline; once it has the lock and nobody listens any more, it closes the file.
+fn wait(file: File, path: &Path, patience: Duration) -> Result<File, StoreError> {
+    let failed = |error| StoreError::from(FileError::at("lock", path)(error));
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
+    let looked = file.try_clone().map_err(failed)?;
+    let (sender, receiver) = mpsc::channel();
+    thread::Builder::new()
+        .name("store".to_owned())
+        .spawn(move || sender.send(queue(&file).map(|()| file)).ok())
+        .map_err(failed)?;
+    let mut before = Progress::of(&looked);
+    loop {
+        match receiver.recv_timeout(patience) {
+            Ok(locked) => return locked.map_err(failed),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(failed(io::Error::other("the waiting thread ended")));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let now = Progress::of(&looked);
+        if now == before {
+            let (path, holder) = (path.to_owned(), now.holder());
+            return Err(StoreError::Busy { path, holder, waited: patience });
+        }
+        before = now;
+    }
+}
+
+fn queue(file: &File) -> io::Result<()> {
     loop {
         match file.lock() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             outcome => return outcome,
         }
     }
+}
+
+/// What differs when those who hold the lock come and go.
+#[derive(PartialEq, Eq)]
+struct Progress {
+    holder: Option<u32>,
+    stamp: Vec<u8>,
+}
+
+impl Progress {
+    fn of(file: &File) -> Self {
+        let mut stamp = vec![0; 128];
+        let length = file.read_at(&mut stamp, 0).unwrap_or_default();
+        stamp.truncate(length);
+        Self { holder: holder(file), stamp }
+    }
+
+    fn holder(&self) -> String {
+        let Some(pid) = self.holder else { return "somebody".to_owned() };
+        match std::fs::read_to_string(format!("/proc/{pid}/comm")) {
+            Ok(name) => format!("process {pid} ({})", name.trim()),
+            Err(_) => format!("process {pid}"),
+        }
+    }
+}
+
+/// Who holds the lock, by the kernel's list: `1: FLOCK  ADVISORY  WRITE 4711 00:1a:259 0 EOF`, with
+/// `->` before those who wait. Nobody, where a process in another PID namespace does.
+fn holder(file: &File) -> Option<u32> {
+    let inode = file.metadata().ok()?.ino().to_string();
+    let list = std::fs::read_to_string("/proc/locks").ok()?;
+    list.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, pid, place, ..] = words.as_slice() else { return None };
+        let of_file = place.rsplit(':').next() == Some(inode.as_str());
+        pid.parse().ok().filter(|pid| of_file && *pid > 0)
+    })
 }
 
 /// Whether `path` still names `file`.
@@ -138,9 +223,39 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         // Of this thread alone.
         let before = getpriority_process(None).unwrap();
-        let lock = Lock::take(directory.path()).unwrap();
+        let lock = Lock::take(directory.path(), OF_VERBS).unwrap();
         assert_eq!(getpriority_process(None).unwrap(), FIRST, "run as root");
         drop(lock);
         assert_eq!(getpriority_process(None).unwrap(), before);
+    }
+
+    #[test]
+    fn a_holder_that_does_not_let_go_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = Lock::take(directory.path(), OF_VERBS).unwrap();
+        let patience = Duration::from_millis(50);
+        let error = Lock::take(directory.path(), patience).map(drop).unwrap_err();
+        assert_eq!(error.reason(), "StoreBusy");
+        let own = format!("process {} (", std::process::id());
+        assert!(error.to_string().contains(&own), "{error}");
+        drop(lock);
+        // The thread that waited gets it, and lets it go.
+        drop(Lock::take(directory.path(), OF_VERBS).unwrap());
+    }
+
+    /// However short the patience: others come and go.
+    #[test]
+    fn a_queue_that_moves_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = Lock::take(directory.path(), OF_VERBS).unwrap();
+        let patience = Duration::from_millis(20);
+        let path = directory.path().to_owned();
+        let waiting = thread::spawn(move || Lock::take(&path, patience).map(drop));
+        for number in 0..100 {
+            lock.file.write_all_at(format!("{number:03}").as_bytes(), 0).unwrap();
+            thread::sleep(Duration::from_millis(3));
+        }
+        drop(lock);
+        waiting.join().unwrap().unwrap();
     }
 }

@@ -130,6 +130,17 @@ impl<'e> ReadTxn<'e> {
         Ok(stat.branch_pages + stat.leaf_pages + stat.overflow_pages)
     }
 
+    /// Whether there is room for what an ADD adds.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is none.
+    pub(super) fn require_room(&self) -> Result<(), StoreError> {
+        let (path, in_use) = (self.path(), self.pages_in_use()?);
+        self.store.can_reserve(in_use).map_err(|source| {
+            StoreError::full_or(FileError::at("look for room in", path), path, source)
+        })
+    }
+
     /// Notes a look-up, for tests: none may cost more because a pool is large or full.
     fn count(&self) {
         #[cfg(test)]
