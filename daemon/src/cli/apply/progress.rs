@@ -1,17 +1,23 @@
 //! Progress of an apply: a bar per PF on a terminal, else a line per step.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use conf::PciAddress;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::apply::Event;
+use crate::printable::Printable;
 
-/// Shows events on standard error, which leaves standard output to the result.
+/// How often bars are drawn in a second, at most.
+const PACE: u8 = 20;
+
+/// Shows events on standard error, which leaves standard output to the result. What the daemon
+/// passes on is of others' making: all of it is made [printable](Printable).
 pub(in crate::cli) struct Show {
     labels: BTreeMap<PciAddress, String>,
+    term: Term,
     bars: Option<Bars>,
 }
 
@@ -22,37 +28,57 @@ struct Bars {
 
 impl Show {
     pub(in crate::cli) fn on_stderr() -> Self {
-        let bars = io::stderr()
-            .is_terminal()
-            .then(|| Bars { all: MultiProgress::new(), by_pf: BTreeMap::new() });
-        Self { labels: BTreeMap::new(), bars }
+        Self::on(Term::buffered_stderr())
+    }
+
+    fn on(term: Term) -> Self {
+        let bars = term.is_term().then(|| {
+            let target = ProgressDrawTarget::term(term.clone(), PACE);
+            Bars { all: MultiProgress::with_draw_target(target), by_pf: BTreeMap::new() }
+        });
+        Self { labels: BTreeMap::new(), term, bars }
     }
 
     pub(in crate::cli) fn event(&mut self, event: &Event) {
         if let Event::Lane { pf, label, .. } = event {
-            self.labels.insert(*pf, label.clone());
+            self.labels.insert(*pf, Printable(label).to_string());
         }
+        let line = self.line(event);
         match &mut self.bars {
-            Some(bars) => bars.event(event),
-            None => self.line(event),
+            Some(bars) => {
+                if let Event::Failed { .. } = event {
+                    // The bars are out of the way, so that nothing of theirs is held or asked for
+                    // while the line is written; the next event draws them below it.
+                    bars.all.clear().ok();
+                    write(&self.term, line.as_deref());
+                }
+                bars.event(event);
+            }
+            None => write(&self.term, line.as_deref()),
         }
     }
 
-    fn line(&self, event: &Event) {
+    fn line(&self, event: &Event) -> Option<String> {
         let line = match event {
             Event::Done { pf, step, micros } => {
                 let took = Duration::from_micros(*micros);
                 format!("{}: {step}: done in {took:.1?}", self.label(*pf))
             }
             Event::Failed { pf, step, why } => format!("{}: {step}: {why}", self.label(*pf)),
-            Event::Lane { .. } | Event::Begin { .. } | Event::End { .. } => return,
+            Event::Lane { .. } | Event::Begin { .. } | Event::End { .. } => return None,
         };
-        // With nobody there to read it, it is lost.
-        writeln!(io::stderr(), "{line}").ok();
+        Some(Printable(line).to_string())
     }
 
     fn label(&self, pf: PciAddress) -> String {
         self.labels.get(&pf).cloned().unwrap_or_else(|| pf.to_string())
+    }
+}
+
+/// With nobody there to read it, it is lost.
+fn write(term: &Term, line: Option<&str>) {
+    if let Some(line) = line {
+        term.write_line(line).and_then(|()| term.flush()).ok();
     }
 }
 
@@ -62,15 +88,13 @@ impl Bars {
             Event::Lane { pf, label, steps } => {
                 let length = u64::try_from(*steps).unwrap_or(u64::MAX);
                 let bar = self.all.add(ProgressBar::new(length).with_style(style()));
-                bar.set_prefix(label.clone());
+                bar.set_prefix(Printable(label).to_string());
                 self.by_pf.insert(*pf, bar);
             }
-            Event::Begin { pf, step } => self.on(*pf, |bar| bar.set_message(step.clone())),
-            Event::Done { pf, .. } => self.on(*pf, |bar| bar.inc(1)),
-            Event::Failed { pf, step, why } => self.on(*pf, |bar| {
-                bar.inc(1);
-                bar.suspend(|| writeln!(io::stderr(), "{}: {step}: {why}", bar.prefix())).ok();
-            }),
+            Event::Begin { pf, step } => {
+                self.on(*pf, |bar| bar.set_message(Printable(step).to_string()));
+            }
+            Event::Done { pf, .. } | Event::Failed { pf, .. } => self.on(*pf, |bar| bar.inc(1)),
             Event::End { pf } => self.on(*pf, |bar| bar.finish_with_message("")),
         }
     }
@@ -82,7 +106,11 @@ impl Bars {
     }
 }
 
+/// What is too wide for the terminal is cut off, not wrapped.
 fn style() -> ProgressStyle {
-    let template = "{prefix:<15} {bar:24} {pos:>3}/{len} {elapsed} {msg}";
+    let template = "{prefix:<15} {bar:24} {pos:>3}/{len} {elapsed} {wide_msg}";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
+
+#[cfg(test)]
+mod tests;
