@@ -12,11 +12,12 @@ use conf::cni::{Code, Error};
 use ipam::nv_ipam::store_error;
 use ipam::recover::{SETTLE, Sighting};
 use ipam::{Lease, Root, Store, blocks, cooldown};
+use nix::sys::stat::{major, minor};
 
 use crate::kernel;
 use crate::kernel::netlink::Route;
 use crate::kernel::netns::{Living, Netns};
-use crate::kernel::procfs;
+use crate::kernel::{procfs, vfio};
 use crate::log::Log;
 use crate::transaction;
 
@@ -165,8 +166,9 @@ pub fn addresses(living: &[Living]) -> Result<Vec<Sighting>, kernel::Error> {
 /// A VFIO device of a VF that a process has open.
 fn in_user_space(root: &Root) -> Result<Option<PathBuf>, kernel::Error> {
     for process in procfs::all()? {
-        for (_, target) in procfs::files(&process)? {
-            if target.starts_with("/dev/vfio") && may_be_vf(root, &target) {
+        for (link, target) in procfs::files(&process)? {
+            let number = vfio::number_of_open(&link, &target);
+            if number.is_some_and(|number| is_of_vf(root, number)) {
                 return Ok(Some(target));
             }
         }
@@ -174,18 +176,79 @@ fn in_user_space(root: &Root) -> Result<Option<PathBuf>, kernel::Error> {
     Ok(None)
 }
 
-/// Whether the VFIO device is a VF's, as far as sysfs tells; what it does not tell may be one.
-fn may_be_vf(root: &Root, device: &Path) -> bool {
-    let Some(name) = device.file_name().and_then(|name| name.to_str()) else { return true };
-    if name == "vfio" {
+/// Whether a device file is that of a VF, or of a VFIO group with a VF in it. One that nobody but
+/// a GPU or a disk is behind holds no address.
+fn is_of_vf(root: &Root, number: u64) -> bool {
+    let (major, minor) = (major(number), minor(number));
+    let Ok(device) = root.join(&format!("/sys/dev/char/{major}:{minor}")).canonicalize() else {
         return false;
+    };
+    let (Some(name), Some(parent)) = (device.file_name(), device.parent()) else { return false };
+    if parent.ends_with("vfio-dev") {
+        return parent.parent().is_some_and(|function| function.join("physfn").exists());
     }
-    let group = name.strip_prefix("noiommu-").unwrap_or(name);
+    // `devices/virtual/vfio/12`; what is common to all groups is a `misc` device.
+    let group = name.to_str().filter(|_| parent.ends_with("vfio"));
+    let Some(group) = group.map(|name| name.strip_prefix("noiommu-").unwrap_or(name)) else {
+        return false;
+    };
     let devices = root.join(&format!("/sys/kernel/iommu_groups/{group}/devices"));
     match std::fs::read_dir(devices) {
         Ok(devices) => devices
             .into_iter()
             .any(|device| device.is_ok_and(|device| device.path().join("physfn").exists())),
         Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use nix::sys::stat::makedev;
+
+    use super::*;
+
+    /// A VF and a GPU, each with a VFIO group and a device of its own.
+    #[test]
+    fn only_the_device_files_of_vfs_hold_addresses() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        let sys = directory.path().join("sys");
+        for (function, group, minor) in [("0000:01:10.0", "12", 0), ("0000:41:00.0", "13", 1)] {
+            let own = sys.join("devices/pci0000:00").join(function);
+            for place in [
+                own.join(format!("vfio-dev/vfio{minor}")),
+                sys.join("devices/virtual/vfio").join(group),
+                sys.join("kernel/iommu_groups").join(group).join("devices"),
+                sys.join("dev/char"),
+                sys.join("devices/virtual/misc/vfio"),
+            ] {
+                fs::create_dir_all(place).unwrap();
+            }
+            let member = sys.join("kernel/iommu_groups").join(group).join("devices").join(function);
+            symlink(&own, member).unwrap();
+            symlink(
+                own.join(format!("vfio-dev/vfio{minor}")),
+                sys.join(format!("dev/char/511:{minor}")),
+            )
+            .unwrap();
+            let of_group = sys.join("devices/virtual/vfio").join(group);
+            symlink(of_group, sys.join(format!("dev/char/244:{minor}"))).unwrap();
+        }
+        symlink("../0000:01:00.0", sys.join("devices/pci0000:00/0000:01:10.0/physfn")).unwrap();
+        fs::create_dir_all(sys.join("devices/pci0000:00/0000:01:00.0")).unwrap();
+        symlink(sys.join("devices/virtual/misc/vfio"), sys.join("dev/char/10:196")).unwrap();
+        for (major, minor, is) in [
+            (511, 0, true),
+            (244, 0, true),
+            (511, 1, false),
+            (244, 1, false),
+            (10, 196, false),
+            (1, 3, false),
+        ] {
+            assert_eq!(is_of_vf(&root, makedev(major, minor)), is, "{major}:{minor}");
+        }
     }
 }

@@ -10,6 +10,7 @@
 pub mod attachment;
 mod delegate;
 mod failure;
+pub mod in_use;
 pub mod install;
 pub mod kernel;
 pub mod leases;

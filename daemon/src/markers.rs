@@ -164,7 +164,7 @@ fn wanted(snapshot: &Snapshot, ownership: &Ownership, desired: &Desired) -> BTre
 
 fn is_host_use(vf: &Vf) -> bool {
     match &vf.user {
-        Some(User::Machine { .. } | User::Port { .. }) => true,
+        Some(User::Machine { .. } | User::Port { .. } | User::Host { .. }) => true,
         Some(
             User::Container { .. }
             | User::Verb { .. }

@@ -5,6 +5,7 @@
 //! rtnetlink: one dump of links ---+--> Pf, Vf --+
 //! rtnetlink: VFs of a PF ---------+             +--> Snapshot
 //! store, locks, /proc: users -------------------+
+//! addresses, routes, what stands on VFs --------+
 //! /proc, /etc: the SR-IOV Network Operator -----+
 //! routes, addresses: management NICs -----------+
 //! ```
@@ -21,7 +22,7 @@ use conf::{DriverName, Mac, PciAddress, VfIndex};
 
 use crate::chain::Chain;
 use crate::host::Host;
-use crate::snapshot::{Pf, Snapshot, Stuck, Vf};
+use crate::snapshot::{Pf, Snapshot, Stuck, User, Vf};
 
 mod links;
 mod management;
@@ -32,7 +33,6 @@ use links::Links;
 use management::Reached;
 use operator::Operator;
 use users::Users;
-pub(crate) use users::holder_of_group;
 
 /// Looks at the host.
 ///
@@ -164,6 +164,9 @@ fn vf(
         user: None,
     };
     vf.user = users.of(&vf, master);
+    if let (None, Some(netdev)) = (&vf.user, &vf.netdev) {
+        vf.user = links.used_by_host(host, netdev.index)?.map(|sign| User::Host { sign });
+    }
     Ok(vf)
 }
 

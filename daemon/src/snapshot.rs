@@ -195,6 +195,11 @@ pub enum User {
         /// The upper netdev's name.
         of: String,
     },
+    /// This machine itself, in another way.
+    Host {
+        /// How it shows: "address 198.51.100.7".
+        sign: String,
+    },
     /// This machine itself, which is reached by it.
     Machine {
         /// Why: "it carries the default route".
@@ -280,6 +285,7 @@ impl fmt::Display for User {
             Self::Verb { holder } => write!(f, "{holder}, which works on it"),
             Self::OtherNamespace => f.write_str("another network namespace"),
             Self::Port { of } => write!(f, "port of {of}"),
+            Self::Host { sign } => f.write_str(sign),
             Self::Machine { why } => write!(f, "this machine: {why}"),
             Self::Process { pid, name } => write!(f, "process {pid} ({name})"),
         }

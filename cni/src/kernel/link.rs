@@ -63,6 +63,12 @@ pub struct Link {
     pub master: Option<u32>,
     /// Its kind (IFLA_INFO_KIND): `veth`, `bridge`; a NIC has none.
     pub kind: Option<String>,
+    /// How it queues what it sends (IFLA_QDISC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qdisc: Option<String>,
+    /// Whether an XDP program is attached to it (IFLA_XDP_ATTACHED).
+    #[serde(default)]
+    pub xdp: bool,
 }
 
 /// A link layer (ARPHRD_*).

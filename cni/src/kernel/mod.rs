@@ -6,6 +6,7 @@
 //! announce                                         gratuitous ARP, unsolicited NA
 //! netns::Netns ----- enter                         one namespace, by file descriptor
 //! sysfs::Sysfs ----- child                         PCI functions; writes that a driver can hang
+//! usage                                            what shows that the host uses a link
 //! uevent, module, vfio, sysctl, port, process, processes, procfs, readable
 //! ```
 //!
@@ -32,6 +33,7 @@ pub mod route;
 pub mod sysctl;
 pub mod sysfs;
 pub mod uevent;
+pub mod usage;
 pub mod vf;
 pub mod vfio;
 

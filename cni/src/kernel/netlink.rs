@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
-use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
@@ -88,11 +88,27 @@ impl Route {
         answer.unwrap_or_else(|| Err(Cause::Malformed("an answer without an object".to_owned())))
     }
 
+    /// Asks for an object that may not be there: the kernel says as well when it has said all.
+    pub(super) fn ask_if_any<T>(
+        &mut self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+        mut read: impl FnMut(&[u8]) -> Result<T, Cause>,
+    ) -> Result<Option<T>, Cause> {
+        self.send(message, NLM_F_ACK | flags)?;
+        let mut answer = None;
+        self.receive(|payload| {
+            answer = Some(read(payload)?);
+            Ok(Flow::More)
+        })?;
+        Ok(answer)
+    }
+
     /// Asks for all objects and reads each with `read`, which returns `None` for what is to be left
     /// out. Begins again when the kernel says that they changed meanwhile.
     pub(super) fn dump<T>(
         &mut self,
-        message: &RouteNetlinkMessage,
+        message: &(impl NetlinkSerializable + Clone),
         mut read: impl FnMut(&[u8]) -> Result<Option<T>, Cause>,
     ) -> Result<Vec<T>, Cause> {
         let begun = Instant::now();
@@ -112,13 +128,13 @@ impl Route {
         }
     }
 
-    fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Cause> {
+    fn send(&mut self, message: impl NetlinkSerializable, flags: u16) -> Result<(), Cause> {
         self.sequence = self.sequence.wrapping_add(1);
         self.requests += 1;
         let mut header = NetlinkHeader::default();
         header.flags = NLM_F_REQUEST | flags;
         header.sequence_number = self.sequence;
-        let mut request = NetlinkMessage::new(header, NetlinkPayload::from(message));
+        let mut request = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(message));
         request.finalize();
         let mut octets = vec![0; request.buffer_len()];
         request.serialize(&mut octets);

@@ -1,5 +1,6 @@
 //! IP routes.
 
+mod nexthop;
 mod wire;
 
 use std::net::IpAddr;
@@ -38,7 +39,12 @@ pub struct IpRoute {
     pub mtu: Option<u32>,
     /// Advertised MSS, bytes.
     pub advmss: Option<u32>,
+    /// Who made it (rtm_protocol), of one that was found; what is added is `boot`, as of `ip`.
+    pub protocol: Option<u8>,
 }
+
+/// RTPROT_REDIRECT, RTPROT_KERNEL and RTPROT_RA (include/uapi/linux/rtnetlink.h).
+const MADE_BY_ITSELF: [u8; 3] = [1, 2, 9];
 
 impl IpRoute {
     /// The route to `destination` through the link, everything else by default.
@@ -54,7 +60,13 @@ impl IpRoute {
             priority: None,
             mtu: None,
             advmss: None,
+            protocol: None,
         }
+    }
+
+    /// Whether the kernel made it with an address, or a router announced it: nobody asked for it.
+    pub fn came_by_itself(&self) -> bool {
+        self.protocol.is_some_and(|protocol| MADE_BY_ITSELF.contains(&protocol))
     }
 
     /// Whether it is in the main table.
@@ -114,6 +126,12 @@ impl Route {
         }
     }
 
+    /// The same of all links.
+    pub fn all_routes(&mut self) -> Result<Vec<IpRoute>, Error> {
+        self.dump_routes(RouteMessage::default(), |_| true)
+            .map_err(|cause| Error::new("list", "routes", cause))
+    }
+
     /// All default routes of the namespace, in any table. One with several next hops gives one
     /// entry for each; each half (`0.0.0.0/1`, `128.0.0.0/1`), which a VPN puts in front of the
     /// whole, is one as well.
@@ -128,9 +146,9 @@ impl Route {
         let message = RouteNetlinkMessage::GetRoute(wire::lookup(address));
         let found = self.ask(message, |payload| {
             let message = RouteMessage::parse(payload).map_err(malformed)?;
-            Ok(wire::routes(&message))
+            Ok(nexthop::Found::read(&message))
         });
-        match found {
+        match found.and_then(|found| self.resolve(vec![found])) {
             // No route; or one that says so: `unreachable`, `prohibit`.
             Err(Cause::Errno {
                 errno: Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES,
@@ -169,9 +187,9 @@ impl Route {
     ) -> Result<Vec<IpRoute>, Cause> {
         let found = self.dump(&RouteNetlinkMessage::GetRoute(message), |payload| {
             let message = RouteMessage::parse(payload).map_err(malformed)?;
-            Ok(Some(wire::routes(&message)))
+            Ok(Some(nexthop::Found::read(&message)))
         })?;
-        Ok(found.into_iter().flatten().filter(wanted).collect())
+        Ok(self.resolve(found)?.into_iter().filter(wanted).collect())
     }
 
     /// In the words of `ip route`.

@@ -1,10 +1,14 @@
-//! VFIO groups: functions that are given to user space.
+//! VFIO groups and devices: functions that are given to user space.
+
+mod open;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::sysfs::Sysfs;
 use super::{Errno, Error};
+
+pub use open::{Holder, Holders, device_numbers, group_number, number_of_open};
 
 /// The device file of a group, under `dev` (`/dev`).
 pub fn group_path(dev: &Path, group: u32) -> PathBuf {

@@ -17,6 +17,8 @@ pub enum Keeper {
     Namespace(PathBuf),
     /// Whoever has the VFIO group of that number open.
     Group(u32),
+    /// The process that has the VF's own device file open (`/dev/vfio/devices/vfioN`).
+    Process(u32),
 }
 
 /// Whether an attachment is in use: its VF is there, and so is its namespace or whoever else uses
@@ -52,6 +54,16 @@ pub(super) fn keeper(host: &Host, record: &Record) -> Result<Option<Keeper>, Err
         return Ok(None);
     }
     let function = host.sysfs.function_while_stuck(record.vf)?;
-    let Some(group) = function.and_then(|found| found.iommu_group) else { return Ok(None) };
-    Ok(vfio::is_busy(&host.root.join("/dev"), group)?.then_some(Keeper::Group(group)))
+    if let Some(group) = function.and_then(|found| found.iommu_group)
+        && vfio::is_busy(&host.root.join("/dev"), group)?
+    {
+        return Ok(Some(Keeper::Group(group)));
+    }
+    // Where the kernel makes no groups, or beside them.
+    let own = vfio::device_numbers(&host.sysfs, record.vf);
+    if own.is_empty() {
+        return Ok(None);
+    }
+    let holder = vfio::Holders::look().surely_of(&own)?;
+    Ok(holder.map(|holder| Keeper::Process(holder.pid)))
 }

@@ -4,6 +4,7 @@ use conf::cni::{Code, Error};
 
 use super::device::Device;
 use super::wish::{self, Wish};
+use crate::in_use::Tables;
 use crate::kernel::Cause;
 use crate::kernel::link::{Hardware, Link};
 use crate::kernel::netlink::Route;
@@ -37,6 +38,9 @@ impl Observed {
         let device = device.again(sysfs)?;
         let userspace = device.driver.is_userspace();
         let link = if userspace { None } else { Some(own_link(host, sysfs, &device)?) };
+        if let Some(link) = &link {
+            refuse_used(host, sysfs, &device, link)?;
+        }
         match &link {
             Some(link) => wish.check_mtu(link.min_mtu, link.max_mtu)?,
             // Those who use a VF one way and another share one config.
@@ -78,6 +82,18 @@ fn own_link(host: &mut Route, sysfs: &Sysfs, device: &Device) -> Result<Link, Er
         Hardware::InfiniBand => Err(refused(device, "it is InfiniBand, which needs type ib-sriov")),
         _ => Err(refused(device, "it is not Ethernet")),
     }
+}
+
+/// Nobody has it attached: that shows in the store. What the host does with it would be gone for
+/// good by DEL.
+fn refuse_used(host: &mut Route, sysfs: &Sysfs, device: &Device, link: &Link) -> Result<(), Error> {
+    let tables = Tables::of_one(host, link)?;
+    let Some(sign) = tables.sign(host, sysfs, link)? else { return Ok(()) };
+    let why = format!("use VF {}: the host uses {}: {sign}", device.vf, link.name);
+    Err(Error::new(Code::TryAgainLater, why).details(
+        "take that off the interface, and keep whatever put it there (NetworkManager, \
+         systemd-networkd, a person) from VFs that pods are to have",
+    ))
 }
 
 fn as_pf_has_it(

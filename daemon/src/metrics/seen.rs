@@ -91,6 +91,7 @@ impl Use {
             Some(
                 User::OtherNamespace
                 | User::Port { .. }
+                | User::Host { .. }
                 | User::Machine { .. }
                 | User::Process { .. },
             ) => Self::Foreign,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use cni::in_use::Tables;
 use cni::kernel::Error;
 use cni::kernel::link::{Hardware, Link};
 use cni::kernel::netlink::Route;
@@ -23,6 +24,8 @@ pub(super) struct Links {
     by_function: BTreeMap<PciAddress, u32>,
     /// Functions that have representors.
     represented: BTreeSet<PciAddress>,
+    /// What shows that the host uses them; asked for when the first VF needs it.
+    tables: Option<Tables>,
 }
 
 /// Who is asked.
@@ -86,7 +89,7 @@ impl Links {
         });
         let by_function = own.collect();
         let by_index = links.into_iter().map(|link| (link.index, link)).collect();
-        Ok(Self { from, by_index, by_function, represented })
+        Ok(Self { from, by_index, by_function, represented, tables: None })
     }
 
     /// The netdev of a function; `None` when it has none here.
@@ -99,6 +102,22 @@ impl Links {
         let found = link.and_then(|link| found(link, &self.by_index));
         let has_representors = self.represented.contains(&function.address);
         Ok(found.map(|found| Found { has_representors, ..found }))
+    }
+
+    /// The first sign that the host uses a netdev; a captured tree tells none, and what was told of
+    /// a machine that is not here is known already.
+    pub(super) fn used_by_host(
+        &mut self,
+        host: &Host,
+        index: u32,
+    ) -> Result<Option<String>, Error> {
+        let From::Kernel(route) = &mut self.from else { return Ok(None) };
+        let Some(link) = self.by_index.get(&index) else { return Ok(None) };
+        let tables = match &mut self.tables {
+            Some(tables) => tables,
+            empty => empty.insert(Tables::of_all(route)?),
+        };
+        Ok(tables.sign(route, host.sysfs(), link)?.map(|sign| sign.to_string()))
     }
 
     /// The netdevs that others reach this machine by, each with why; a captured tree tells none.
@@ -292,6 +311,8 @@ mod tests {
             switch: None,
             master,
             kind: kind.map(str::to_owned),
+            qdisc: None,
+            xdp: false,
         };
         (index, link)
     }

@@ -73,7 +73,7 @@ fn descend(
 pub(super) fn mark(pf: &mut Pf, carrying: &BTreeMap<IfName, String>) {
     for vf in pf.vfs.values_mut() {
         let why = vf.netdev.as_ref().and_then(|netdev| carrying.get(&netdev.name));
-        if let (Some(why), None) = (why, &vf.user) {
+        if let (Some(why), None | Some(User::Host { .. })) = (why, &vf.user) {
             vf.user = Some(User::Machine { why: why.clone() });
         }
     }

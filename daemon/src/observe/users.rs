@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use cni::kernel::sysfs::Sysfs;
+use cni::kernel::vfio::{self, Holder, Holders};
 use cni::lock;
 use conf::PciAddress;
 use ipam::{AttachmentKey, PodRef, Root, StoreError};
@@ -10,16 +12,13 @@ use serde::Deserialize;
 use crate::host::Host;
 use crate::snapshot::{User, Vf};
 
-mod vfio;
-
-pub(crate) use vfio::holder_of_group;
-
 /// What is known of users before a VF is looked at.
 pub(super) struct Users {
     root: Root,
     attached: BTreeMap<PciAddress, User>,
-    /// Processes by VFIO group; looked for only when a VF is bound for user space.
-    processes: Option<BTreeMap<u32, User>>,
+    sysfs: Sysfs,
+    /// Processes with device files; looked for only when a VF has one.
+    processes: Option<Holders>,
     is_live: bool,
     /// What was told of a machine that is not here: that, and nothing else.
     told: Option<BTreeMap<PciAddress, User>>,
@@ -38,6 +37,7 @@ impl Users {
     pub(super) fn read(host: &Host) -> Self {
         Self {
             root: host.root().clone(),
+            sysfs: host.sysfs().clone(),
             attached: attached(host),
             processes: None,
             is_live: host.is_live(),
@@ -57,8 +57,11 @@ impl Users {
             return Some(user);
         }
         let is_for_userspace = vf.driver.as_ref().is_some_and(|driver| driver.is_userspace());
+        if let Some(user) = self.process(vf, is_for_userspace) {
+            return Some(user);
+        }
         if is_for_userspace {
-            return self.process(vf.iommu_group?);
+            return None;
         }
         if let Some(of) = master {
             return Some(User::Port { of });
@@ -74,12 +77,19 @@ impl Users {
         (holder.pid != std::process::id()).then(|| User::Verb { holder: holder.to_string() })
     }
 
-    fn process(&mut self, group: u32) -> Option<User> {
-        let is_live = self.is_live;
-        let processes = self
-            .processes
-            .get_or_insert_with(|| if is_live { vfio::processes() } else { BTreeMap::new() });
-        processes.get(&group).cloned()
+    /// Who has its group, or a device file of its own, open.
+    fn process(&mut self, vf: &Vf, is_for_userspace: bool) -> Option<User> {
+        if !self.is_live {
+            return None;
+        }
+        let mut numbers = vfio::device_numbers(&self.sysfs, vf.address);
+        let group = vf.iommu_group.filter(|_| is_for_userspace);
+        numbers.extend(group.and_then(|group| vfio::group_number(&self.sysfs, group)));
+        if numbers.is_empty() {
+            return None;
+        }
+        let Holder { pid, name } = self.processes.get_or_insert_with(Holders::look).of(&numbers)?;
+        Some(User::Process { pid: i32::try_from(*pid).unwrap_or_default(), name: name.clone() })
     }
 }
 

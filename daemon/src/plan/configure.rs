@@ -1,7 +1,8 @@
 //! The lane of a PF that somebody wishes for.
 //!
-//! The order matters: the MTU before VFs are there to be disturbed; the PF up before a VF driver
-//! probes (igbvf, for one, makes up a MAC of its own while its PF is down); MACs before drivers;
+//! The order matters: the MTU before VFs are there to be disturbed; the PF up before they are made
+//! (some drivers make none else) and before a VF driver probes (igbvf, for one, makes up a MAC of
+//! its own while its PF is down); MACs before drivers;
 //! `vfio-pci` before autoprobe is put back, since udev may load the netdev driver at any moment,
 //! which then takes every VF that it is allowed to.
 
@@ -44,7 +45,7 @@ impl Wished<'_> {
         let own_autoprobe = self.draft.own_autoprobe();
         self.raise_mtu();
         if !self.desired.externally_managed {
-            self.draft.set_num_vfs(self.desired.num_vfs, false, &self.asks);
+            self.draft.set_num_vfs(self.desired.num_vfs, true, false, &self.asks);
         }
         self.set_up();
         self.configure_vfs();
@@ -127,10 +128,9 @@ impl Wished<'_> {
     }
 
     fn set_up(&mut self) {
-        match self.draft.pf().netdev.as_ref().map(|netdev| netdev.up) {
+        match self.draft.pf().netdev {
             None => self.draft.block(Blocked::NoNetdev),
-            Some(true) => {}
-            Some(false) => self.draft.push(Action::SetPfUp { up: true }, &self.asks),
+            Some(_) => self.draft.set_up(&self.asks),
         }
     }
 

@@ -71,6 +71,10 @@ impl Draft {
     /// Adds a step whose obstacles were looked at.
     pub(super) fn push(&mut self, action: Action, asks: &Asks) {
         let disruption = disruption(&action, self.pf());
+        self.push_as(action, disruption, asks);
+    }
+
+    fn push_as(&mut self, action: Action, disruption: Disruption, asks: &Asks) {
         self.now.after(&action, &self.owners);
         self.steps.push(Step { action, disruption, asks: asks.clone() });
     }
@@ -90,7 +94,11 @@ impl Draft {
     }
 
     /// Changes the number of VFs by way of zero, with autoprobe as told meanwhile; all or nothing.
-    pub(super) fn set_num_vfs(&mut self, count: u16, autoprobe: bool, asks: &Asks) {
+    ///
+    /// Where the PF is to be up, it is so before: `bnxt_en` takes the number of a PF that is down
+    /// and makes no VF, `bnx2x` refuses it. No other driver minds, and whom it disturbs is judged
+    /// by what the PF is before: nobody has a link on one that is down.
+    pub(super) fn set_num_vfs(&mut self, count: u16, up: bool, autoprobe: bool, asks: &Asks) {
         let have = self.pf().num_vfs;
         if have == count {
             return;
@@ -100,13 +108,26 @@ impl Draft {
             self.block(blocked);
             return;
         }
+        let way = [first, Action::SetNumVfs { from: 0, to: count }];
+        let way = way.map(|step| (disruption(&step, self.pf()), step));
+        if count > 0 && up {
+            self.set_up(asks);
+        }
         if count > 0 {
             self.set_autoprobe(autoprobe, asks);
         }
-        self.push(first, asks);
-        if self.pf().num_vfs != count {
+        for (disruption, step) in way {
             // The way back up disturbs nobody that the way down did not.
-            self.push(Action::SetNumVfs { from: 0, to: count }, asks);
+            if self.pf().num_vfs != count {
+                self.push_as(step, disruption, asks);
+            }
+        }
+    }
+
+    /// Sets the PF up where it has a netdev that is down.
+    pub(super) fn set_up(&mut self, asks: &Asks) {
+        if self.pf().netdev.as_ref().is_some_and(|netdev| !netdev.up) {
+            self.push(Action::SetPfUp { up: true }, asks);
         }
     }
 

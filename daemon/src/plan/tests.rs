@@ -264,3 +264,22 @@ fn as_json() {
     let found = snapshot([igb(A, "ens1f0").with_vfs(1).used(0)]);
     insta::assert_json_snapshot!(plan(&one, &found, &Ownership::new()));
 }
+
+/// `bnxt_en` takes the number while its PF is down, and makes none; `bnx2x` refuses it. Whom it
+/// disturbs is told by what was there before: nobody has a link on a PF that is down.
+#[test]
+fn the_pf_is_up_before_its_vfs_are_made() {
+    for driver in ["bnxt_en", "bnx2x", "igb", "mlx5_core"] {
+        for vfs in [0, 2] {
+            let mut pf = igb(A, "ens1f0").with_vfs(vfs);
+            pf.driver = Some(driver.parse().unwrap());
+            let asked = wish([(A, desired(3, [group("blue", "0-2", NetDevice, None)]))]);
+            let planned = plan(&asked, &snapshot([pf]), &Ownership::new());
+            let steps = &planned.lanes[0].steps;
+            let at = |text: &str| steps.iter().position(|step| step.to_string() == text);
+            let (up, made) = (at("set link up").unwrap(), at("create 3 VFs").unwrap());
+            assert!(up < made, "{planned}");
+            assert!(steps.iter().all(|step| step.disruption < Disruption::WholeNic), "{planned}");
+        }
+    }
+}

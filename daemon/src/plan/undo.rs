@@ -30,7 +30,7 @@ fn put_vfs_back(draft: &mut Draft, entry: &Entry, asks: &Asks) {
     let Some(record) = entry.num_vfs else { return };
     if record.is_ours(&draft.pf().num_vfs) {
         let autoprobe = draft.own_autoprobe();
-        draft.set_num_vfs(record.old, autoprobe, asks);
+        draft.set_num_vfs(record.old, false, autoprobe, asks);
     }
 }
 

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cni::attachment::{Record, State};
+use cni::kernel::vfio;
 use cni::log::Log;
 use cni::sriov::{self, Keeper, Reclaimed};
 use ipam::{AttachmentKey, StoreError};
 
 use crate::chain::Chain;
 use crate::host::Host;
-use crate::observe;
 use crate::snapshot::{Snapshot, User};
 
 /// What the look at them came to.
@@ -56,7 +56,7 @@ pub(super) fn dead_attachments(
                 tracing::info!("gave back the VF of {key}, whose network namespace is gone");
                 looked.any = true;
             }
-            Ok(Reclaimed::Lives(keeper)) => looked.keepers.extend(process(&keeper)),
+            Ok(Reclaimed::Lives(keeper)) => looked.keepers.extend(process(host, &keeper)),
             Ok(Reclaimed::Untold(error)) => {
                 tracing::warn!("{error}");
                 looked.untold.push(error.to_string());
@@ -69,10 +69,14 @@ pub(super) fn dead_attachments(
 }
 
 /// The process that keeps an attachment alive; `None` where none does, or none that is known.
-fn process(keeper: &Keeper) -> Option<u32> {
+fn process(host: &Host, keeper: &Keeper) -> Option<u32> {
     match keeper {
         Keeper::Namespace(path) => process_of(path),
-        Keeper::Group(group) => observe::holder_of_group(*group),
+        Keeper::Group(group) => {
+            let number = vfio::group_number(host.sysfs(), *group)?;
+            vfio::Holders::look().of(&[number]).map(|holder| holder.pid)
+        }
+        Keeper::Process(pid) => Some(*pid),
     }
 }
 

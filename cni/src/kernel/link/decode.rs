@@ -18,11 +18,13 @@ pub(in crate::kernel) const HEADER: usize = 16;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_QDISC: u16 = 6;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_PROMISCUITY: u16 = 30;
 const IFLA_PHYS_SWITCH_ID: u16 = 36;
 const IFLA_PHYS_PORT_NAME: u16 = 38;
+const IFLA_XDP: u16 = 43;
 const IFLA_MIN_MTU: u16 = 50;
 const IFLA_MAX_MTU: u16 = 51;
 const IFLA_PROP_LIST: u16 = 52;
@@ -31,6 +33,7 @@ const IFLA_PERM_ADDRESS: u16 = 54;
 const IFLA_PARENT_DEV_NAME: u16 = 56;
 const IFLA_PARENT_DEV_BUS_NAME: u16 = 57;
 const IFLA_INFO_KIND: u16 = 1;
+const IFLA_XDP_ATTACHED: u16 = 2;
 
 /// Reads the payload of an RTM_NEWLINK.
 pub(in crate::kernel) fn link(payload: &[u8]) -> Result<Link, Cause> {
@@ -85,6 +88,8 @@ fn bare(header: &LinkHeader) -> Link {
         switch: None,
         master: None,
         kind: None,
+        qdisc: None,
+        xdp: false,
     }
 }
 
@@ -106,10 +111,23 @@ fn apply(link: &mut Link, attribute: &NlaBuffer<&[u8]>) -> Result<(), DecodeErro
             link.switch = Some(value.iter().map(|octet| format!("{octet:02x}")).collect());
         }
         IFLA_PROP_LIST => link.altnames = texts(value, IFLA_ALT_IFNAME)?,
+        IFLA_QDISC => link.qdisc = Some(text(value)),
+        IFLA_XDP => link.xdp = has_xdp(value)?,
         IFLA_LINKINFO => link.kind = texts(value, IFLA_INFO_KIND)?.pop(),
         _ => {}
     }
     Ok(())
+}
+
+/// Whether an XDP program is attached, in whatever mode (XDP_ATTACHED_NONE: 0).
+fn has_xdp(nested: &[u8]) -> Result<bool, DecodeError> {
+    for attribute in attributes(nested) {
+        let attribute = attribute?;
+        if attribute.kind() == IFLA_XDP_ATTACHED {
+            return Ok(attribute.value().first().is_some_and(|mode| *mode != 0));
+        }
+    }
+    Ok(false)
 }
 
 /// All texts of one kind in a nested attribute.

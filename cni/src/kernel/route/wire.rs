@@ -114,6 +114,7 @@ fn bare(message: &RouteMessage) -> Option<IpRoute> {
         onlink: message.header.flags.contains(RouteFlags::Onlink),
         table: Some(u32::from(message.header.table)),
         scope: Some(u8::from(message.header.scope)),
+        protocol: Some(u8::from(message.header.protocol)),
         ..IpRoute::new(network, 0)
     })
 }

@@ -83,6 +83,12 @@ impl Sysfs {
         Ok(names.iter().filter_map(|name| name.strip_prefix("lower_")?.parse().ok()).collect())
     }
 
+    /// The netdevs of the same namespace that stand on this one: VLANs, bridges, bonds.
+    pub fn upper_netdevs(&self, name: &IfName) -> Result<Vec<String>, Error> {
+        let names = read::names(&self.class_net(name))?;
+        Ok(names.iter().filter_map(|name| Some(name.strip_prefix("upper_")?.to_owned())).collect())
+    }
+
     fn class_net(&self, name: &IfName) -> PathBuf {
         self.root().join("class/net").join(name.as_str())
     }
@@ -139,5 +145,6 @@ mod tests {
         let (_root, sysfs) = tree(&[("lower_ens1f0", ""), ("lower_ens1f1", ""), ("upper_br0", "")]);
         let lowers = sysfs.lower_netdevs(&eth0()).unwrap();
         assert_eq!(lowers, ["ens1f0".parse().unwrap(), "ens1f1".parse().unwrap()]);
+        assert_eq!(sysfs.upper_netdevs(&eth0()).unwrap(), ["br0"]);
     }
 }

@@ -18,6 +18,7 @@ pub(super) const TESTS: &[Test] = &[
     ("daemon::users::a_vf_in_another_namespace", a_vf_in_another_namespace),
     ("daemon::users::a_process_with_the_vfio_group", a_process_with_the_vfio_group),
     ("daemon::users::a_port_of_a_bridge", a_port_of_a_bridge),
+    ("daemon::users::vfs_that_the_host_uses", vfs_that_the_host_uses),
     ("daemon::users::a_plugin_and_a_step_wait_for_each_other", a_plugin_and_a_step),
     ("daemon::users::foreign_vfs_in_use", foreign_vfs_in_use),
     ("daemon::users::an_attached_vf_and_one_whose_container_died", attached_and_dead),
@@ -72,6 +73,78 @@ fn a_port_of_a_bridge() {
     run("ip link del br0").ok();
     railhead("apply").ok();
     assert_eq!(drivers(&pf), ["vfio-pci", "vfio-pci"]);
+    undo("net");
+}
+
+/// An address; a VLAN; a macvlan and a VLAN that were moved into a container; a program; a route.
+fn vfs_that_the_host_uses() {
+    put_policy("net", "enp1s0", 6, "");
+    railhead("apply").ok();
+    let pf = pf(0);
+    let netdevs: Vec<String> = pf.vfs().iter().map(|vf| vf.wait_for_netdev()).collect();
+    let pod = Pod::new("web");
+    run("ip link set enp1s0 up").ok();
+    for netdev in &netdevs {
+        run(&format!("ip link set {netdev} up")).ok();
+    }
+    // What comes by itself is no sign of use.
+    let lines = |output: &str| {
+        let of_pf = output
+            .lines()
+            .filter(|line| line.starts_with("enp1s0 ") && line.contains(" 0000:01:1"));
+        of_pf.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let free = railhead("discover").ok();
+    assert!(lines(&free.stdout).iter().all(|line| line.trim_end().ends_with('-')), "{free}");
+
+    let [addressed, tagged, shared, lent, filtered, routed] = netdevs.as_slice() else {
+        panic!("6 netdevs were expected: {netdevs:?}");
+    };
+    for words in [
+        format!("ip addr add 198.51.100.7/24 dev {addressed}"),
+        format!("ip link add link {tagged} name st100 type vlan id 100"),
+        format!("ip link add link {shared} name mv0 netns web type macvlan mode bridge"),
+        "ip -n web link set mv0 up".to_owned(),
+        format!("ip link add link {lent} name vl0 netns web type vlan id 7"),
+        "ip -n web link set vl0 up".to_owned(),
+        format!("tc qdisc add dev {filtered} clsact"),
+        format!("ip route add 203.0.113.0/24 dev {routed}"),
+    ] {
+        run(&words).ok();
+    }
+    let signs = [
+        "address 198.51.100.7",
+        "st100 stands on it",
+        "a macvlan, VLAN or the like in another namespace stands on it",
+        "a macvlan, VLAN or the like in another namespace stands on it",
+        "traffic control (clsact) is set up on it",
+        "route to 203.0.113.0/24 by it",
+    ];
+    let discovered = railhead("discover").ok();
+    for (line, sign) in lines(&discovered.stdout).iter().zip(signs) {
+        assert!(line.trim_end().ends_with(sign), "{sign} in {discovered}");
+    }
+    put_policy("net", "enp1s0", 4, "");
+    let waits = railhead("apply").failed_with(1);
+    for (index, sign) in signs.iter().enumerate() {
+        assert!(waits.stdout.contains(&format!("VF {index} ({sign})")), "{waits}");
+    }
+    assert_eq!(pf.num_vfs(), 6);
+    assert_eq!(pod.links(), ["mv0", "vl0"]);
+    assert!(run("ip -br addr").ok().stdout.contains("198.51.100.7/24"));
+
+    for words in [
+        format!("ip addr flush dev {addressed} scope global"),
+        "ip link del st100".to_owned(),
+        "ip -n web link del mv0".to_owned(),
+        "ip -n web link del vl0".to_owned(),
+        format!("tc qdisc del dev {filtered} clsact"),
+        format!("ip route del 203.0.113.0/24 dev {routed}"),
+    ] {
+        run(&words).ok();
+    }
+    railhead("apply").ok();
+    assert_eq!(pf.num_vfs(), 4);
     undo("net");
 }
 

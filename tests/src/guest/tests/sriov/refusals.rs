@@ -27,6 +27,7 @@ fn refusals_change_nothing() {
     namespaces_that_are_none(&bed);
     a_vf_is_attached_once(&bed);
     a_vf_that_somebody_moved(&bed);
+    a_vf_that_the_host_uses(&bed);
     state_that_cannot_be_kept(&bed);
     where_hardly_anything_is_left(&bed);
 }
@@ -46,6 +47,49 @@ fn refused(bed: &Bed, pod: &Pod, config: &Value, code: u64, words: &[&str]) {
     // The runtime's DEL that follows has nothing to do.
     Call::del("sriov", "c1", pod, config).run().ok();
     assert_unchanged(&before, &VfState::of(&bed.vfs[0]));
+}
+
+fn a_vf_that_the_host_uses(bed: &Bed) {
+    let pod = Pod::new("pod1");
+    let netdev = bed.vfs[0].wait_for_netdev();
+    run(&format!("ip link set {netdev} up")).ok();
+    for (set_up, take_off, sign) in [
+        (
+            "ip addr add 198.51.100.7/24 dev VF",
+            "ip addr del 198.51.100.7/24 dev VF",
+            "address 198.51.100.7",
+        ),
+        (
+            "ip link add link VF name st100 type vlan id 100",
+            "ip link del st100",
+            "st100 stands on it",
+        ),
+        (
+            "ip route add 203.0.113.0/24 dev VF",
+            "ip route del 203.0.113.0/24",
+            "route to 203.0.113.0/24",
+        ),
+        ("tc qdisc add dev VF clsact", "tc qdisc del dev VF clsact", "clsact"),
+        ("ip link add link VF name mv0 type macvlan", "ip link del mv0", "mv0 stands on it"),
+    ] {
+        run(&set_up.replace("VF", &netdev)).ok();
+        refused(
+            bed,
+            &pod,
+            &bed.config(0, json!({})),
+            11,
+            &[&bed.vfs[0].address, sign, "pods are to have"],
+        );
+        run(&take_off.replace("VF", &netdev)).ok();
+    }
+    run("ip link add hbr type bridge").ok();
+    run(&format!("ip link set {netdev} master hbr")).ok();
+    refused(bed, &pod, &bed.config(0, json!({})), 11, &["port of hbr"]);
+    run("ip link del hbr").ok();
+    // Up, with a link-local address and the kernel's own routes, it is nobody's.
+    Call::add("sriov", "c1", &pod, &bed.config(0, json!({}))).run().ok();
+    Call::del("sriov", "c1", &pod, &bed.config(0, json!({}))).run().ok();
+    run(&format!("ip link set {netdev} down")).ok();
 }
 
 fn a_config_that_is_wrong_touches_nothing(bed: &Bed) {
