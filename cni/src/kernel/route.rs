@@ -6,7 +6,7 @@ mod wire;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use netlink_packet_core::{NLM_F_CREATE, Parseable};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, Parseable};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 
@@ -168,16 +168,22 @@ impl Route {
     /// # Errors
     /// The kernel's refusal; EEXIST for the same next hop with other attributes.
     pub fn add_route(&mut self, route: &IpRoute) -> Result<Change, Error> {
-        let message = RouteNetlinkMessage::NewRoute(wire::message(route));
-        // Without NLM_F_EXCL: every pod has a default route by its first interface.
-        let Err(cause) = self.change(message, NLM_F_CREATE) else {
-            return Ok(Change::Changed);
-        };
-        let exists = matches!(cause, Cause::Errno { errno: Errno::EEXIST, .. });
-        if exists && self.routes(route.index)?.iter().any(|found| found.satisfies(route)) {
-            return Ok(Change::Same);
+        let message = || RouteNetlinkMessage::NewRoute(wire::message(route));
+        let mut outcome = self.change(message(), NLM_F_CREATE | NLM_F_EXCL);
+        if let Err(Cause::Errno { errno: Errno::EEXIST, .. }) = outcome {
+            // The kernel would take one that it made itself, to a connected network, for another.
+            let is_it =
+                |found: &IpRoute| found.satisfies(route) && found.metric() == route.metric();
+            if self.routes(route.index)?.iter().any(is_it) {
+                return Ok(Change::Same);
+            }
+            // Without NLM_F_EXCL: every pod has a default route by its first interface.
+            outcome = self.change(message(), NLM_F_CREATE);
         }
-        Err(Error::new("add", format!("route {}", self.described(route)), cause))
+        match outcome {
+            Ok(()) => Ok(Change::Changed),
+            Err(cause) => Err(Error::new("add", format!("route {}", self.described(route)), cause)),
+        }
     }
 
     fn dump_routes(

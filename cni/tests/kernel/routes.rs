@@ -252,6 +252,42 @@ fn several_routes_of_one_link_to_one_place() {
     });
 }
 
+/// What the kernel made itself, and what others did, is not added a second time.
+#[test]
+fn a_route_that_is_there_is_not_doubled() {
+    isolated(|| {
+        let mut route = Route::open().unwrap();
+        let vc = with_a_default_route(&mut route);
+        let va = link(&mut route, "va").index;
+        ip("route add 10.9.0.0/16 via 10.1.0.1 proto static");
+        ip("-6 route add 2001:db8:9::/48 via 2001:db8::1 proto static");
+        for (to, gateway, priority) in [
+            ("10.1.0.0/24", None, None),
+            ("2001:db8::/64", None, Some(256)),
+            ("10.9.0.0/16", Some("10.1.0.1"), None),
+            ("2001:db8:9::/48", Some("2001:db8::1"), None),
+            ("0.0.0.0/0", Some("10.1.0.1"), None),
+            ("::/0", Some("2001:db8::1"), None),
+        ] {
+            let wanted = IpRoute {
+                gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+                priority,
+                ..IpRoute::new(network(to), va)
+            };
+            let before = ip_json("route show");
+            assert_eq!(route.add_route(&wanted).unwrap(), Change::Same, "{to}");
+            assert_eq!(ip_json("route show"), before, "{to}");
+        }
+        // With another metric it is another route, though the first one's is not asked for.
+        for priority in [Some(100), None] {
+            let gateway = "10.2.0.1".parse().ok();
+            let wanted = IpRoute { gateway, priority, ..IpRoute::new(network("0.0.0.0/0"), vc) };
+            assert_eq!(route.add_route(&wanted).unwrap(), Change::Changed);
+        }
+        assert_eq!(gateways("-4", "default"), ["10.2.0.1", "10.1.0.1", "10.2.0.1"]);
+    });
+}
+
 /// The link's own network, and that of another link.
 #[test]
 fn a_route_to_a_network_that_is_connected() {
