@@ -1,5 +1,6 @@
 //! Network namespaces.
 
+mod owner;
 mod search;
 
 use std::fs::File;
@@ -37,6 +38,25 @@ impl Netns {
             .and_then(|file| check(file.as_fd()).map(|()| file));
         match opened {
             Ok(file) => Ok(Self { file: file.into(), name }),
+            Err(cause) => Err(Error::new("open", format!("network namespace {name}"), cause)),
+        }
+    }
+
+    /// The same of a path that anybody may have chosen: nothing there is opened that is not on the
+    /// file system of namespaces. To open a watchdog, a tape or a terminal line does something.
+    fn open_mount(path: &Path) -> Result<Self, Error> {
+        let place = File::options()
+            .read(true)
+            .custom_flags(libc::O_PATH | libc::O_CLOEXEC)
+            .open(path)
+            .map_err(Cause::from)
+            .and_then(|place| on_nsfs(place.as_fd()).map(|()| place));
+        let name = path.display().to_string();
+        match place {
+            Ok(place) => {
+                let opened = Self::open(Path::new(&format!("/proc/self/fd/{}", place.as_raw_fd())));
+                opened.map(|netns| Self { name, ..netns })
+            }
             Err(cause) => Err(Error::new("open", format!("network namespace {name}"), cause)),
         }
     }
@@ -153,10 +173,7 @@ pub(super) fn cookie_of(socket: BorrowedFd<'_>) -> Result<u64, Error> {
 
 /// Whether an open file is a network namespace: on nsfs, and of the right kind.
 fn check(file: BorrowedFd<'_>) -> Result<(), Cause> {
-    let not_one = |detail: &str| Cause::Errno { errno: Errno::EINVAL, detail: detail.to_owned() };
-    if fstatfs(file)?.filesystem_type() != NSFS_MAGIC {
-        return Err(not_one("not a namespace"));
-    }
+    on_nsfs(file)?;
     #[expect(unsafe_code, reason = "an ioctl that nix does not have")]
     // SAFETY: NS_GET_NSTYPE takes no argument and writes nothing; the descriptor is open.
     let kind = unsafe { libc::ioctl(file.as_raw_fd(), libc::NS_GET_NSTYPE) };
@@ -164,4 +181,15 @@ fn check(file: BorrowedFd<'_>) -> Result<(), Cause> {
         libc::CLONE_NEWNET => Ok(()),
         _ => Err(not_one("a namespace, but not a network namespace")),
     }
+}
+
+fn on_nsfs(file: BorrowedFd<'_>) -> Result<(), Cause> {
+    match fstatfs(file)?.filesystem_type() {
+        NSFS_MAGIC => Ok(()),
+        _ => Err(not_one("not a namespace")),
+    }
+}
+
+fn not_one(detail: &str) -> Cause {
+    Cause::Errno { errno: Errno::EINVAL, detail: detail.to_owned() }
 }

@@ -38,10 +38,7 @@ pub(super) fn examine(machine: &Machine) -> Vec<Finding> {
 /// What the SR-IOV Network Operator left, or its daemon at work.
 fn operator(machine: &Machine) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let is_daemon = |id: &String| {
-        let program = machine.link(&format!("proc/{id}/exe"));
-        program.is_some_and(|program| operator::is_daemon(&program))
-    };
+    let is_daemon = |id: &String| operator::is_daemon(&machine.path(&format!("proc/{id}")));
     let is_number = |name: &String| name.bytes().all(|octet| octet.is_ascii_digit());
     if let Some(id) = machine.names("proc").into_iter().filter(is_number).find(is_daemon) {
         findings.push(

@@ -1,7 +1,7 @@
 //! The SR-IOV Network Operator on this node: whether its daemon runs, and which PFs it shaped.
 //!
 //! ```text
-//! /proc/PID/exe                          -> sriov-network-config-daemon
+//! /proc/PID/exe, status, ns/user         -> sriov-network-config-daemon, run by the machine's root
 //! /etc/sriov-operator/pci/PCI-ADDRESS    one PF of SriovNetworkNodeState.spec.interfaces, as JSON
 //! /tmp/sno-initial-node-state.json       a SriovNetworkNodeState: status as first found
 //! ```
@@ -42,15 +42,44 @@ pub(super) struct Operator {
     initial_mtus: BTreeMap<PciAddress, u32>,
 }
 
-/// The process of its daemon. By the binary that it runs: anybody may call themselves so, or edit
-/// a file of that name.
+/// The first user namespace (`PROC_USER_INIT_INO`, include/uapi/linux/nsfs.h), as links show it.
+const FIRST_USERS: &str = "user:[4026531837]";
+
+/// `CAP_SYS_ADMIN` in a set of capabilities: without it nobody makes VFs.
+const SYS_ADMIN: u64 = 1 << 21;
+
+/// The process of its daemon.
 pub(super) fn daemon(processes: &[Process]) -> Option<OperatorDaemon> {
-    let daemon = processes.iter().find(|process| is_daemon(&process.program))?;
+    let named = processes.iter().filter(|process| is_its_binary(&process.program));
+    let daemon =
+        { named }.find(|process| is_roots(&Path::new("/proc").join(process.pid.to_string())))?;
     Some(OperatorDaemon { pid: daemon.pid })
 }
 
-/// Whether a process that runs `binary` is its daemon.
-pub(crate) fn is_daemon(binary: &Path) -> bool {
+/// Whether the process at `process` (`/proc/PID`) is its daemon: by the binary that it runs, since
+/// anybody may call themselves so or edit a file of that name; and by what it may do, since anybody
+/// may run a binary of that name, in a container too.
+pub(crate) fn is_daemon(process: &Path) -> bool {
+    fs::read_link(process.join("exe")).is_ok_and(|binary| is_its_binary(&binary))
+        && is_roots(process)
+}
+
+/// Whether a process may shape the machine's NICs: it is root in the first user namespace.
+fn is_roots(process: &Path) -> bool {
+    let users = fs::read_link(process.join("ns/user"));
+    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+    users.is_ok_and(|users| users == Path::new(FIRST_USERS)) && is_privileged(&status)
+}
+
+/// Whether `/proc/PID/status` tells of user 0 (the effective one is the second) with that capability.
+fn is_privileged(status: &str) -> bool {
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
+    let user = field("Uid:").and_then(|users| users.split_whitespace().nth(1));
+    let capabilities = field("CapEff:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    user == Some("0") && capabilities.is_some_and(|set| set & SYS_ADMIN != 0)
+}
+
+fn is_its_binary(binary: &Path) -> bool {
     let name = binary.file_name().and_then(OsStr::to_str).unwrap_or_default();
     name.strip_suffix(DELETED).unwrap_or(name) == DAEMON
 }

@@ -176,6 +176,13 @@ const PROVOCATIONS: &[(&str, Provoke)] = &[
         machine.write("proc/77/cmdline", "anybody may call themselves as they like\0");
         let program = "/usr/bin/sriov-network-config-daemon (deleted)";
         symlink(program, machine.path("proc/77/exe")).unwrap();
+        let root = "Uid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff\n";
+        machine.write("proc/77/status", root);
+        fs::create_dir(machine.path("proc/77/ns")).unwrap();
+        symlink("user:[4026531837]", machine.path("proc/77/ns/user")).unwrap();
+        // A process of somebody who calls theirs so.
+        machine.write("proc/66/status", "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0\n");
+        symlink(program, machine.path("proc/66/exe")).unwrap();
     }),
     ("the operator's files", |machine| {
         machine.write("etc/udev/rules.d/10-nm-disable-0000:01:00.0.rules", "");

@@ -9,6 +9,11 @@
 //! ```
 //!
 //! One that only a socket keeps alive is not found: the kernel does not show whose a socket is.
+//!
+//! Any user may make a user namespace, mount what they like where they like in it, and cover it. So
+//! a mount that leads nowhere counts only where root alone mounts: in a mount namespace that belongs
+//! to the first user namespace. And no path of a mount is opened before it is known to lead to a
+//! namespace: opening some devices is an order to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -20,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::stat::fstat;
 
-use super::Netns;
+use super::{Netns, owner};
 use crate::kernel::{Cause, Errno, Error, procfs};
 
 /// A namespace that lives.
@@ -110,9 +115,7 @@ impl<T, F: FnMut(Netns, &Path) -> Result<ControlFlow<T>, Error>> Search<F> {
     fn everywhere(&mut self) -> Result<ControlFlow<T>, Error> {
         // Our own mounts first: what they say is what a person would write.
         let own = Path::new("/proc/thread-self");
-        if let found @ ControlFlow::Break(_) =
-            self.mounts(&own.join("mountinfo"), Path::new("/"))?
-        {
+        if let found @ ControlFlow::Break(_) = self.mounts(own, Path::new("/"))? {
             return Ok(found);
         }
         let mut mount_namespaces = BTreeSet::from_iter(self.target(&own.join("ns/mnt")));
@@ -151,26 +154,31 @@ impl<T, F: FnMut(Netns, &Path) -> Result<ControlFlow<T>, Error>> Search<F> {
         }
         let mounts = self.target(&thread.join("ns/mnt"));
         if mounts.is_some_and(|mounts| mount_namespaces.insert(mounts)) {
-            return self.mounts(&thread.join("mountinfo"), &thread.join("root"));
+            return self.mounts(thread, &thread.join("root"));
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The namespaces that are mounted somewhere, in the mount namespace whose root is at `root`.
-    fn mounts(&mut self, list: &Path, root: &Path) -> Result<ControlFlow<T>, Error> {
-        for (inode, place) in self.noted(read_mounts(list)) {
+    /// The namespaces that are mounted somewhere, in the mount namespace of `thread`, whose root is
+    /// at `root`.
+    fn mounts(&mut self, thread: &Path, root: &Path) -> Result<ControlFlow<T>, Error> {
+        let list = thread.join("mountinfo");
+        for (inode, place) in self.noted(read_mounts(&list)) {
             if self.seen.contains(&inode) {
                 continue;
             }
             let path = root.join(place.strip_prefix("/").unwrap_or(&place));
-            match Netns::open(&path) {
+            match Netns::open_mount(&path) {
                 Ok(netns) => {
                     if let found @ ControlFlow::Break(_) = self.show(netns, &path)? {
                         return Ok(found);
                     }
                 }
                 Err(error) => {
-                    self.covered.insert(inode, (list.to_owned(), error));
+                    if self.noted(owner::is_first(&thread.join("ns/mnt")).map(Some)) != Some(false)
+                    {
+                        self.covered.insert(inode, (list.clone(), error));
+                    }
                 }
             }
         }

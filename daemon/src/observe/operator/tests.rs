@@ -62,9 +62,46 @@ fn the_daemon_is_known_by_its_binary() {
         "/var/lib/sriov/sriov-network-config-daemon",
         "/usr/bin/sriov-network-config-daemon (deleted)",
     ] {
-        assert!(is_daemon(Path::new(binary)), "{binary}");
+        assert!(is_its_binary(Path::new(binary)), "{binary}");
     }
     for binary in ["/usr/bin/vim", "/usr/bin/sriov-network-config-daemon-2", "/", ""] {
-        assert!(!is_daemon(Path::new(binary)), "{binary}");
+        assert!(!is_its_binary(Path::new(binary)), "{binary}");
     }
+}
+
+/// Whoever runs a binary of that name, as another user, in a container or without the right.
+#[test]
+fn only_the_machines_root_is_the_daemon() {
+    const ALL: &str = "000001ffffffffff";
+    for (users, uid, capabilities, expected) in [
+        (FIRST_USERS, "0\t0\t0\t0", ALL, true),
+        (FIRST_USERS, "0\t0\t0\t0", "0000000000200000", true),
+        (FIRST_USERS, "1000\t0\t0\t0", ALL, true),
+        (FIRST_USERS, "0\t0\t0\t0", "00000000a80425fb", false),
+        (FIRST_USERS, "1000\t1000\t1000\t1000", "0000000000000000", false),
+        (FIRST_USERS, "1000\t1000\t1000\t1000", ALL, false),
+        (FIRST_USERS, "0\t1000\t0\t0", ALL, false),
+        ("user:[4026532581]", "0\t0\t0\t0", ALL, false),
+    ] {
+        let proc = tempfile::tempdir().unwrap();
+        let link = |from: &str, to: &str| {
+            std::os::unix::fs::symlink(to, proc.path().join(from)).unwrap();
+        };
+        link("exe", "/usr/bin/sriov-network-config-daemon");
+        assert!(!is_daemon(proc.path()), "nothing else is known of it");
+        fs::create_dir(proc.path().join("ns")).unwrap();
+        link("ns/user", users);
+        let status = format!("Name:\tx\nUid:\t{uid}\nCapInh:\t{ALL}\nCapEff:\t{capabilities}\n");
+        write(proc.path(), "status", &status);
+        assert_eq!(is_daemon(proc.path()), expected, "{users} {uid} {capabilities}");
+    }
+}
+
+#[test]
+fn what_is_known_of_a_process_is_read_from_the_kernel() {
+    let own = Path::new("/proc/self");
+    let status = fs::read_to_string(own.join("status")).unwrap();
+    let is_first = fs::read_link(own.join("ns/user")).unwrap() == Path::new(FIRST_USERS);
+    assert_eq!(is_roots(own), is_first && is_privileged(&status));
+    assert!(!is_daemon(own));
 }
