@@ -45,7 +45,7 @@ fi
 
 # tool:package, for what the host runs and what goes into the guest.
 tools='cc:gcc make:make musl-gcc:musl-tools xz:xz-utils depmod:kmod busybox:busybox-static ip:iproute2
-       strace:strace jq:jq mke2fs:e2fsprogs systemd-analyze:systemd'
+       strace:strace ethtool:ethtool jq:jq mke2fs:e2fsprogs systemd-analyze:systemd'
 
 emulates_igb() { has qemu-system-x86_64 && qemu-system-x86_64 -device help 2>/dev/null | grep -q '^name "igb"'; }
 has_kernel() { [ -e "$lab/kernel/vmlinuz" ] && [ -e "$lab/kernel/modules/modules.dep" ]; }

@@ -8,11 +8,12 @@
 use std::path::PathBuf;
 
 use conf::plugin::PluginName;
-use conf::{DriverName, Mac, Mtu, NetworkName, PciAddress, VfIndex};
+use conf::{DriverName, Mac, Mtu, NetworkName, PciAddress, ResetOnRelease, VfIndex};
 use ipam::{AttachmentKey, PodRef};
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::link::Link;
+use crate::kernel::link::{Link, LinkSettings};
+use crate::kernel::tuning::Tuning;
 use crate::kernel::vf::{VfChange, VfConfig};
 
 /// The format that is written. A record of a higher one is left alone: it belongs to a newer
@@ -66,6 +67,13 @@ pub struct Record {
     /// The device-info file that was made for this attachment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_info: Option<PathBuf>,
+    /// Whether its driver is bound anew when the VF is given back.
+    #[serde(default, skip_serializing_if = "ResetOnRelease::is_default")]
+    pub reset: ResetOnRelease,
+    /// Why the VF goes to nobody else: written before its driver is taken away, and there until the
+    /// VF is as it was. With it, a VF without a driver is one whose driver is still to be bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<String>,
 }
 
 /// How far an attachment came.
@@ -104,6 +112,12 @@ pub struct HostLink {
     pub promisc: bool,
     /// Whether it took all multicast.
     pub allmulti: bool,
+    /// What else could be set of it; absent when it is not known, and left alone then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<LinkSettings>,
+    /// How it was tuned; absent when it is not known, and left alone then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
 }
 
 impl From<&Link> for HostLink {
@@ -118,6 +132,8 @@ impl From<&Link> for HostLink {
             up: link.up,
             promisc: link.promisc,
             allmulti: link.allmulti,
+            settings: Some(link.settings.clone()),
+            tuning: None,
         }
     }
 }

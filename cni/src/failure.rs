@@ -40,6 +40,13 @@ impl Failures {
         });
     }
 
+    /// Adds the failures of a part.
+    pub(crate) fn absorb(&mut self, part: Self) {
+        if let Some(error) = part.0 {
+            self.add(error);
+        }
+    }
+
     /// Whether nothing has failed so far.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()

@@ -150,7 +150,7 @@ impl Tables {
             is_shared: self.shared.contains(&link.index),
             addresses: self.addresses.iter().filter(|found| of_it(found.index)).cloned().collect(),
             routes: self.routes.iter().filter(|route| of_it(route.index)).cloned().collect(),
-            xdp: link.xdp,
+            xdp: !link.xdp.is_empty(),
             qdisc: link.qdisc.clone(),
             default_qdisc: self.default_qdisc.clone(),
             ingress: host.ingress(link.index)?,

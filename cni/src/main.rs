@@ -26,6 +26,10 @@ A container runtime calls it by the name of a plugin:
 ";
 
 fn main() -> ExitCode {
+    // A write to sysfs that a driver can hang is done by a child of this binary.
+    if let Some(code) = cni::kernel::child::serve() {
+        return code;
+    }
     let mut arguments = std::env::args_os();
     let called = arguments.next().unwrap_or_default();
     let called = Path::new(&called).file_name().and_then(OsStr::to_str).unwrap_or_default();

@@ -7,7 +7,7 @@
 //!        claim     owner, record, own addresses                 one transaction
 //!        steps     VF attributes, move, link, IPAM, addresses   each undone by DEL's order
 //!        announce  neighbours
-//! DEL    the record  ->  home, link, VF attributes, MAC, addresses, record
+//! DEL    the record  ->  home, link, VF attributes, MAC, leftovers, addresses, record
 //! ```
 //!
 //! A failed ADD undoes itself by DEL's order, and so does the DEL that follows a killed ADD: the
@@ -25,9 +25,11 @@ mod device_info;
 mod forget;
 mod gc;
 mod home;
+mod leftovers;
 mod link;
 mod mac;
 mod observe;
+mod rebind;
 mod release;
 mod restore;
 mod routes;

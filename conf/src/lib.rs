@@ -34,7 +34,7 @@ pub use address::AddressRange;
 pub use name::{BootId, ContainerId, IfName, NetworkName, NodeName, PoolName, ResourceName};
 pub use net::{Guid, Mac, Mtu, VlanId, VlanProto, VlanQos};
 pub use pci::{DriverName, PciAddress, PciId};
-pub use vf::{LinkState, OnOff, VfIndex, VfRange};
+pub use vf::{LinkState, OnOff, ResetOnRelease, VfIndex, VfRange};
 pub use violation::{Violation, Violations};
 
 /// A text that is not what it should be: says which rule it breaks.

@@ -163,6 +163,40 @@ impl FromStr for LinkState {
     }
 }
 
+/// Whether a VF's driver is bound anew when the VF is given back, which takes away whatever its
+/// container left on its interface.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResetOnRelease {
+    /// Not even where something is left that nothing else takes away.
+    Never,
+    /// Where something is left that nothing else takes away.
+    #[default]
+    Needed,
+    /// Each time.
+    Always,
+}
+
+impl ResetOnRelease {
+    /// Whether it is what applies where nothing is said.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl FromStr for ResetOnRelease {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text {
+            "never" => Ok(Self::Never),
+            "needed" => Ok(Self::Needed),
+            "always" => Ok(Self::Always),
+            _ => Err(ParseError::new("must be \"never\", \"needed\" or \"always\"")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -13,6 +13,7 @@
 )]
 
 pub(crate) mod bench;
+mod bpf;
 pub mod cni;
 mod demo;
 mod disk;

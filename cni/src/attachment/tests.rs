@@ -27,6 +27,8 @@ fn record() -> Record {
             up: false,
             promisc: false,
             allmulti: false,
+            settings: None,
+            tuning: None,
         }),
         before: Some(VfConfig {
             index: VfIndex(1),
@@ -53,6 +55,8 @@ fn record() -> Record {
             path: vec!["/opt/cni/bin".into()],
         }),
         device_info: None,
+        reset: ResetOnRelease::Needed,
+        fence: None,
     }
 }
 
@@ -102,6 +106,33 @@ fn what_is_written_is_read_back() {
         let text = serde_json::to_vec(&record).unwrap();
         assert_eq!(serde_json::from_slice::<Record>(&text).unwrap(), record);
     }
+}
+
+/// Version 0.1 had none of it: what it wrote is read, and what it cannot read is left out where it can be.
+#[test]
+fn what_a_vf_was_is_told_in_fields_of_their_own_golden() {
+    let mut record = record();
+    let own = record.link.as_mut().unwrap();
+    own.settings = Some(LinkSettings {
+        flags: 0x1000,
+        numbers: vec![(13, 1000), (17, 0)],
+        broadcast: vec![255; 6],
+        alias: None,
+        unknown: 0,
+    });
+    own.tuning = Some(serde_json::from_value(json!({"rings": 1})).unwrap());
+    record.reset = ResetOnRelease::Always;
+    record.fence = Some("why".to_owned());
+    let value = serde_json::to_value(&record).unwrap();
+    assert_eq!(
+        value["link"]["settings"],
+        json!({"flags": 4096, "numbers": [[13, 1000], [17, 0]], "broadcast": [255, 255, 255, 255, 255, 255]})
+    );
+    assert_eq!(
+        (&value["link"]["tuning"], &value["reset"], &value["fence"]),
+        (&json!({"rings": 1}), &json!("always"), &json!("why"))
+    );
+    assert_eq!(serde_json::from_value::<Record>(value).unwrap(), record);
 }
 
 #[test]

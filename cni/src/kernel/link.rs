@@ -4,6 +4,7 @@
 
 mod change;
 pub(super) mod decode;
+mod settings;
 
 use conf::{IfName, Mac, PciAddress};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -17,6 +18,7 @@ use super::{Cause, Errno, Error};
 
 pub use self::change::Moved;
 pub(super) use self::change::link_message;
+pub use self::settings::{LinkSettings, XdpMode};
 
 /// One network interface, as RTM_NEWLINK tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,9 +68,12 @@ pub struct Link {
     /// How it queues what it sends (IFLA_QDISC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qdisc: Option<String>,
-    /// Whether an XDP program is attached to it (IFLA_XDP_ATTACHED).
+    /// What else can be set of it, and stays when it goes to another namespace.
     #[serde(default)]
-    pub xdp: bool,
+    pub settings: LinkSettings,
+    /// In which modes an XDP program is attached to it (IFLA_XDP).
+    #[serde(default)]
+    pub xdp: Vec<XdpMode>,
 }
 
 /// A link layer (ARPHRD_*).

@@ -7,6 +7,8 @@
 //! netns::Netns ----- enter                         one namespace, by file descriptor
 //! sysfs::Sysfs ----- child                         PCI functions; writes that a driver can hang
 //! usage                                            what shows that the host uses a link
+//! tuning ----------- ethtool, sysfs               what no link message tells of a netdev
+//! bpf                                              programs at a netdev
 //! uevent, module, vfio, sysctl, port, process, processes, procfs, readable
 //! ```
 //!
@@ -17,14 +19,17 @@
 
 pub mod address;
 pub mod announce;
+pub mod bpf;
 pub mod child;
 mod error;
+mod ethtool;
 pub mod link;
 pub mod module;
 pub mod monitor;
 pub mod netlink;
 pub mod netns;
 pub mod port;
+mod print;
 pub(crate) mod process;
 pub mod processes;
 pub mod procfs;
@@ -32,6 +37,7 @@ pub mod readable;
 pub mod route;
 pub mod sysctl;
 pub mod sysfs;
+pub mod tuning;
 pub mod uevent;
 pub mod usage;
 pub mod vf;

@@ -6,7 +6,7 @@
 
 mod frame;
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -219,6 +219,12 @@ fn uninterrupted<T>(mut call: impl FnMut() -> std::io::Result<T>) -> Result<T, C
             Err(Errno::EAGAIN) => return Err(Cause::Deadline(PATIENCE)),
             Err(errno) => return Err(errno.into()),
         }
+    }
+}
+
+impl AsFd for Route {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -7,6 +7,7 @@
 mod identity;
 pub mod netdev;
 mod read;
+mod tuning;
 mod write;
 
 use std::collections::BTreeMap;

@@ -107,7 +107,7 @@ fn record(
     wish: &Wish,
     source: &Source,
 ) -> Record {
-    let Observed { device, link, by_pf } = observed;
+    let Observed { device, link, tuning, by_pf } = observed;
     Record {
         format: FORMAT,
         state: State::Intent,
@@ -121,11 +121,13 @@ fn record(
         pf: device.pf,
         vf_index: device.index,
         driver: device.driver.clone(),
-        link: link.as_ref().map(HostLink::from),
+        link: link.as_ref().map(|link| HostLink { tuning: tuning.clone(), ..HostLink::from(link) }),
         before: by_pf.as_ref().map(|(_, before)| before.clone()),
         change: by_pf.as_ref().map(|(_, before)| wish.change(before)).unwrap_or_default(),
         mtu: wish.conf.mtu,
         ipam: source.memory(),
         device_info: device_info::wanted(wish),
+        reset: wish.conf.reset_on_release,
+        fence: None,
     }
 }

@@ -11,16 +11,19 @@ use super::Host;
 use super::by_pf::ByPf;
 use crate::attachment::{HostLink, Record};
 use crate::failure::Failures;
-use crate::kernel;
 use crate::kernel::link::{Link, Moved};
 use crate::kernel::monitor::{Monitor, Topic};
 use crate::kernel::netlink::Route;
 use crate::kernel::netns::Netns;
+use crate::kernel::{self, Errno};
 use crate::log::Log;
 
 /// How long a dying namespace may take to give its devices back: it waits for RCU and for others
 /// that die, some ten milliseconds each.
 const DYING: Duration = Duration::from_secs(10);
+
+/// How often it is tried to move it home, where its container gives it altnames that the host has.
+const ATTEMPTS: u32 = 4;
 
 /// The way home of one netdev.
 pub(super) struct Homecoming<'a> {
@@ -132,11 +135,51 @@ impl Homecoming<'_> {
             let removed = there.remove_altname(link.index, name.as_str());
             self.log.change(format_args!("remove altname {name}"), removed)?;
         }
-        self.log.debug(&format_args!("move {} home as {name}", link.name));
-        match there.move_and_rename(link.index, &Netns::current()?, &name)? {
-            Moved::Renamed => {}
-            Moved::NotRenamed(error) => failures.add(error),
+        self.set_flags(there, link);
+        let home = Netns::current()?;
+        for _ in 0..ATTEMPTS {
+            self.log.debug(&format_args!("move {} home as {name}", link.name));
+            match there.move_and_rename(link.index, &home, &name) {
+                Ok(Moved::Renamed) => return Ok(()),
+                Ok(Moved::NotRenamed(error)) => {
+                    failures.add(error);
+                    return Ok(());
+                }
+                Err(error) if error.is(Errno::EEXIST) => self.strip(there, link.index)?,
+                Err(error) => return Err(error.into()),
+            }
         }
+        Err(Error::new(
+            Code::TryAgainLater,
+            format!(
+                "move {} home as {name}: it gets altnames of the host again and again",
+                link.name
+            ),
+        ))
+    }
+
+    /// Gives it back its flags ahead of the move: by them the kernel chooses the sysctls that the
+    /// host will see.
+    fn set_flags(&self, there: &mut Route, link: &Link) {
+        let own = self.own.settings.as_ref();
+        let Some(change) = own.and_then(|own| link.settings.change_of_flags(own)) else { return };
+        let set = there.set_setting(link.index, &change);
+        let what = format_args!("set {}: {change}", link.name);
+        if let Err(refused) = self.log.change(what, set) {
+            // At home it is tried again.
+            self.log.debug(&refused);
+        }
+    }
+
+    /// Takes away all altnames, of which one is a name on the host: the container's doing, or the
+    /// host has given one of the VF's own to something else meanwhile. Those that were the VF's it
+    /// gets back at home.
+    fn strip(&self, there: &mut Route, index: u32) -> Result<(), Error> {
+        // Somebody may have moved it on.
+        let Some(link) = there.link_by_index(index)? else { return Ok(()) };
+        let removed = there.remove_altnames(index, &link.altnames);
+        let what = format_args!("remove {}: {} altnames", link.name, link.altnames.len());
+        self.log.change(what, removed)?;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::kernel::Cause;
 use crate::kernel::link::{Hardware, Link};
 use crate::kernel::netlink::Route;
 use crate::kernel::sysfs::Sysfs;
+use crate::kernel::tuning::Tuning;
 use crate::kernel::vf::VfConfig;
 use crate::log::Log;
 
@@ -18,6 +19,8 @@ pub(super) struct Observed {
     pub(super) device: Device,
     /// Its netdev; absent for a VF that user space drives.
     pub(super) link: Option<Link>,
+    /// How that is tuned.
+    pub(super) tuning: Option<Tuning>,
     /// Its PF's link and what that tells of it; absent when the PF has no part in the attachment.
     pub(super) by_pf: Option<(u32, VfConfig)>,
 }
@@ -56,7 +59,8 @@ impl Observed {
         } else {
             None
         };
-        Ok(Self { device, link, by_pf })
+        let tuning = link.as_ref().map(|link| Tuning::read(host, sysfs, device.vf, &link.name));
+        Ok(Self { device, link, tuning, by_pf })
     }
 }
 

@@ -5,6 +5,7 @@
 //! link        flags, MTU, altnames
 //! VF          the PF's attributes
 //! MAC         the VF's own, which some drivers only take after the PF's
+//! leftovers   what is still not as it was: the driver is bound anew, and all of the above is looked at again
 //! addresses   once the VF has left the container
 //! record      last, and only when all of it is right: a repeated DEL goes on from here
 //! ```
@@ -24,6 +25,7 @@ use conf::cni::{Code, Error};
 use ipam::nv_ipam::store_error;
 use ipam::{AttachmentKey, StoreError};
 
+use self::vf::Given;
 use super::alive::{Keeper, is_alive, keeper};
 use super::{Host, device_info, upstream};
 use crate::attachment::{Record, State};
@@ -185,16 +187,19 @@ fn free(
     netns: Option<&Path>,
     failures: &mut Failures,
 ) -> Option<Record> {
-    let left_container = match failures.note(host.sysfs.incarnation(record.vf)) {
-        None => false,
+    let given = match failures.note(host.sysfs.incarnation(record.vf)) {
+        None => Given::default(),
         Some(now) if now == Some(record.incarnation) => {
             vf::give_back(host, log, record, netns, failures)
         }
         Some(_) => {
             log.info(&format_args!("VF {} is not the one that was attached", record.vf));
-            true
+            Given { left_container: true, fence: None }
         }
     };
+    let Given { left_container, fence } = given;
+    let fenced = Record { fence: fence.or_else(|| record.fence.clone()), ..record.clone() };
+    let record = &fenced;
     if let Some(path) = &record.device_info {
         // What tells of an interface keeps no VF from the next container.
         if let Err(error) = device_info::remove(path) {

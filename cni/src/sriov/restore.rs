@@ -8,11 +8,13 @@ use super::by_pf::ByPf;
 use super::mac::{self, Assignment};
 use crate::attachment::HostLink;
 use crate::failure::Failures;
+use crate::kernel;
 use crate::kernel::link::Link;
 use crate::kernel::netlink::Route;
 use crate::log::Log;
 
-/// Flags, MTU and altnames of the netdev, which is home.
+/// Flags, MTU, altnames, settings and XDP programs of the netdev, which is home. What is refused of
+/// settings and programs is no failure: [`leftovers`](super::leftovers) finds it again.
 pub(super) fn link(
     on_host: &mut Route,
     now: &Link,
@@ -36,6 +38,14 @@ pub(super) fn link(
         let set = on_host.set_mtu(index, mtu);
         failures.note(log.change(format_args!("set {name}: mtu {mtu}"), set));
     }
+    for mode in &now.xdp {
+        let removed = on_host.remove_xdp(index, *mode);
+        told(log, log.change(format_args!("set {name}: {mode} off"), removed));
+    }
+    for setting in own.settings.iter().flat_map(|own| now.settings.changes(own)) {
+        let set = on_host.set_setting(index, &setting);
+        told(log, log.change(format_args!("set {name}: {setting}"), set));
+    }
     let Some(altnames) = &own.altnames else { return };
     for altname in now.altnames.iter().filter(|altname| !altnames.contains(altname)) {
         let removed = on_host.remove_altname(index, altname);
@@ -47,8 +57,14 @@ pub(super) fn link(
     }
 }
 
+fn told(log: &Log, outcome: Result<(), kernel::Error>) {
+    if let Err(refused) = outcome {
+        log.debug(&refused);
+    }
+}
+
 /// The VF's own MACs, and up if it was: after its PF's part, since a driver may refuse an address
-/// as long as the PF has assigned another one.
+/// as long as the PF has assigned another one. Gives the link as it was seen last.
 ///
 /// # Errors
 /// When the driver neither takes the MAC nor takes it over from the PF.
@@ -58,7 +74,7 @@ pub(super) fn mac(
     link: &Link,
     own: &HostLink,
     log: &Log,
-) -> Result<(), Error> {
+) -> Result<Link, Error> {
     let mut now = mac::own(on_host, link)?;
     let mut settled = Ok(());
     if let Some(mac) = own.mac.filter(|mac| now.mac != Some(*mac)) {
@@ -75,7 +91,7 @@ pub(super) fn mac(
         let set = on_host.set_up(link.index);
         log.change(format_args!("set {}: up", now.name), set)?;
     }
-    settled
+    settled.map(|()| now)
 }
 
 fn own_mac(

@@ -11,7 +11,8 @@ use std::time::SystemTime;
 use conf::cni::{CniArgs, Error};
 use conf::plugin::PluginName;
 use conf::plugin::sriov::SriovConf;
-use conf::{LinkState, Mac, OnOff, PciAddress, VfIndex, VlanId, VlanProto, VlanQos};
+use conf::{LinkState, Mac, OnOff, PciAddress, ResetOnRelease, VfIndex};
+use conf::{VlanId, VlanProto, VlanQos};
 use ipam::AttachmentKey;
 use ipam::nv_ipam::store_error;
 use serde::Deserialize;
@@ -151,6 +152,8 @@ fn record(
         mtu: None,
         ipam: memory(call, ipam),
         device_info: None,
+        reset: ResetOnRelease::default(),
+        fence: None,
     }))
 }
 
@@ -206,6 +209,8 @@ impl Original {
             up: false,
             promisc: false,
             allmulti: false,
+            settings: None,
+            tuning: None,
         }
     }
 }

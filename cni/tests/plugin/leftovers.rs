@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cni::attachment::{FORMAT, ForeignIpam, Ipam, Record, State};
 use cni::kernel::vf::VfChange;
 use cni::sriov::{Host, forget};
-use conf::VfIndex;
+use conf::{ResetOnRelease, VfIndex};
 use conf::cni::Code;
 use ipam::{AttachmentKey, Root, StoreError, WriteTxn};
 use nix::mount::{MsFlags, mount};
@@ -65,6 +65,8 @@ fn released() -> Record {
             refused: false,
         }),
         device_info: None,
+        reset: ResetOnRelease::Needed,
+        fence: None,
     }
 }
 

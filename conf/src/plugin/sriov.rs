@@ -1,4 +1,5 @@
-//! The config of the `sriov` plugin: every key of sriov-cni, checked, and `mtu`. Where logs go is
+//! The config of the `sriov` plugin: every key of sriov-cni, checked, `mtu` and
+//! `resetOnRelease`. Where logs go is
 //! read by [`super::log`], for all plugins alike.
 //!
 //! ```text
@@ -15,7 +16,8 @@ use serde_json::{Map, Value};
 use super::fields::Fields;
 use super::name::PluginName;
 use crate::cni::{CniArgs, Code, Dns, Error, keys};
-use crate::{LinkState, Mac, Mtu, OnOff, PciAddress, Violation, VlanId, VlanProto, VlanQos};
+use crate::{LinkState, Mac, Mtu, OnOff, PciAddress, ResetOnRelease, Violation};
+use crate::{VlanId, VlanProto, VlanQos};
 
 /// What an attachment is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct SriovConf {
     pub max_tx_rate: Option<u32>,
     /// MTU in the container.
     pub mtu: Option<Mtu>,
+    /// Whether the VF's driver is bound anew when the VF is given back.
+    pub reset_on_release: ResetOnRelease,
     /// Who gives addresses; absent for none.
     pub ipam: Option<PluginName>,
     /// Name service, passed on to the result.
@@ -70,7 +74,7 @@ pub struct Checked {
 const NAME: &str = "sriov";
 
 /// Keys of the config beside [`keys::SHARED`], in their proper spelling.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "pciBusID",
     "vlan",
     "vlanQoS",
@@ -82,6 +86,7 @@ const KEYS: [&str; 11] = [
     "min_tx_rate",
     "max_tx_rate",
     "mtu",
+    "resetOnRelease",
 ];
 
 /// Keys of `runtimeConfig` that mean something here.
@@ -137,6 +142,7 @@ impl SriovConf {
             min_tx_rate,
             max_tx_rate,
             mtu: fields.number("mtu"),
+            reset_on_release: fields.parse("resetOnRelease").unwrap_or_default(),
             ipam,
             dns: dns(&mut fields),
             device_info_file: device_info_file(&mut runtime, warnings),

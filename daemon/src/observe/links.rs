@@ -287,6 +287,8 @@ fn captured(host: &Host, function: &Function) -> Result<Option<Found>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use cni::kernel::link::LinkSettings;
+
     use super::*;
 
     fn link(index: u32, name: &str, kind: Option<&str>, master: Option<u32>) -> (u32, Link) {
@@ -312,7 +314,8 @@ mod tests {
             master,
             kind: kind.map(str::to_owned),
             qdisc: None,
-            xdp: false,
+            settings: LinkSettings::default(),
+            xdp: Vec::new(),
         };
         (index, link)
     }

@@ -53,6 +53,9 @@ pub struct Attachment {
     pub addresses: Vec<IpAddr>,
     /// How far it came.
     pub state: State,
+    /// Why its VF goes to nobody else before DEL or the daemon has put it right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fence: Option<String>,
     /// For how long, in seconds, where a lease tells.
     pub age_seconds: Option<u64>,
 }
@@ -112,6 +115,7 @@ impl Attachment {
             vlan: record.change.vlan.map(|(vlan, ..)| vlan.get()),
             addresses: leases.iter().map(|lease| lease.address).collect(),
             state: record.state,
+            fence: record.fence,
             age_seconds: oldest.map(|span| span.as_secs()),
         }
     }
@@ -139,7 +143,7 @@ impl View for Attachments {
             "NETNS",
         ]);
         for one in &self.attachments {
-            let (state, tone) = state(one.state);
+            let (state, tone) = state(one);
             table.row([
                 Cell::new(short(one.container.as_str())),
                 Cell::new(&one.interface),
@@ -163,7 +167,13 @@ impl View for Attachments {
                 Cell::new(&one.why).tone(Tone::Bad),
             ]);
         }
-        vec![table, damaged]
+        let mut fenced = Table::new(["PCI ADDRESS", "GOES TO NOBODY ELSE UNTIL DEL SUCCEEDS"]);
+        for one in &self.attachments {
+            if let Some(why) = &one.fence {
+                fenced.row([Cell::new(one.pci_address), Cell::new(why).tone(Tone::Bad)]);
+            }
+        }
+        vec![table, fenced, damaged]
     }
 
     fn nothing(&self) -> &'static str {
@@ -172,8 +182,9 @@ impl View for Attachments {
 }
 
 /// What a person calls a state.
-fn state(state: State) -> (&'static str, Tone) {
-    match state {
+fn state(attachment: &Attachment) -> (&'static str, Tone) {
+    match attachment.state {
+        _ if attachment.fence.is_some() => ("fenced", Tone::Bad),
         State::Attached => ("attached", Tone::Good),
         State::Intent => ("in progress", Tone::Warning),
         State::Released => ("released", Tone::Faint),

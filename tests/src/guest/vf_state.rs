@@ -12,8 +12,10 @@ use super::program::run;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VfState(BTreeMap<String, String>);
 
-/// What changes by itself. An interface that was never up has no qdisc yet, and one that was keeps the default.
-const RESTLESS: &[&str] = &["stats", "stats64", "operstate", "link_state_actual", "qdisc"];
+/// What changes by itself. An interface that was never up has no qdisc yet, and one that was keeps the default; one whose
+/// driver was bound anew has another index.
+const RESTLESS: &[&str] =
+    &["stats", "stats64", "operstate", "link_state_actual", "qdisc", "ifindex"];
 
 impl VfState {
     /// The state of a VF now.

@@ -16,10 +16,10 @@ use crate::guest::cni::REFERENCE;
 use crate::protocol::{ORDERS, Orders};
 
 /// Programs of the host that the guest cannot do without, with the libraries that they load.
-const NEEDED: &[&str] = &["bash", "ip", "bridge", "strace", "jq", "setpriv"];
+const NEEDED: &[&str] = &["bash", "ip", "bridge", "tc", "ethtool", "strace", "jq", "setpriv"];
 
 /// Programs of the host that are nice to have in a shell.
-const WELCOME: &[&str] = &["ethtool", "tcpdump", "tc", "lspci", "setpci"];
+const WELCOME: &[&str] = &["tcpdump", "lspci", "setpci"];
 
 /// Names under which a container runtime finds the plugins.
 const PLUGINS: &[&str] = &["sriov", "nv-ipam"];

@@ -27,6 +27,9 @@ const WANTED: &[&str] = &[
     "veth",
     // What plugins after ours make of a pod's interfaces.
     "vrf",
+    // What a pod may leave on its interface.
+    "sch_ingress",
+    "cls_matchall",
     // Raw packets, for ping and neighbour announcements.
     "af_packet",
     // The disk.

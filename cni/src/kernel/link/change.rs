@@ -11,6 +11,9 @@ use crate::kernel::netlink::Route;
 use crate::kernel::netns::Netns;
 use crate::kernel::{Cause, Change, Errno, Error};
 
+/// How many altnames one request names: of 128 octets each they are 32 KiB.
+const MOST_ALTNAMES: usize = 240;
+
 /// How far [`Route::move_and_rename`] came.
 #[derive(Debug)]
 #[must_use = "the link may have moved under its old name"]
@@ -124,17 +127,37 @@ impl Route {
         }
     }
 
+    /// Takes many altnames away, in few requests. One that is not there any more ends the request
+    /// that names it: look again.
+    ///
+    /// # Errors
+    /// The kernel's refusal; ENOENT is none.
+    pub fn remove_altnames(&mut self, index: u32, altnames: &[String]) -> Result<(), Error> {
+        for some in altnames.chunks(MOST_ALTNAMES) {
+            let properties = some.iter().cloned().map(Prop::AltIfName).collect();
+            let message = link_message(index, vec![LinkAttribute::PropList(properties)]);
+            match self.change(RouteNetlinkMessage::DelLinkProp(message), 0) {
+                Ok(()) | Err(Cause::Errno { errno: Errno::ENOENT, .. }) => {}
+                Err(cause) => {
+                    let what = format_args!("{} altnames", some.len());
+                    return Err(self.failed(index, "remove", what, cause));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn has(&mut self, index: u32, altname: &str) -> Result<bool, Error> {
         let link = self.link_by_index(index)?;
         Ok(link.is_some_and(|link| link.altnames.iter().any(|own| own == altname)))
     }
 
-    fn set_flags(
+    pub(super) fn set_flags(
         &mut self,
         index: u32,
         flags: LinkFlags,
         mask: LinkFlags,
-        what: &str,
+        what: impl Display,
     ) -> Result<(), Error> {
         let mut message = link_message(index, Vec::new());
         message.header.flags = flags;
@@ -142,7 +165,7 @@ impl Route {
         self.set_link(message, what)
     }
 
-    fn set(
+    pub(super) fn set(
         &mut self,
         index: u32,
         attributes: Vec<LinkAttribute>,

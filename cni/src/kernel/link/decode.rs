@@ -7,7 +7,7 @@ use conf::Mac;
 use netlink_packet_core::{DecodeError, NlaBuffer, NlasIterator, parse_string, parse_u32};
 use netlink_packet_route::link::{LinkFlags, LinkHeader, LinkLayerType};
 
-use super::{Hardware, Link};
+use super::{Hardware, Link, LinkSettings, XdpMode};
 use crate::kernel::Cause;
 use crate::kernel::netlink::malformed;
 
@@ -33,7 +33,6 @@ const IFLA_PERM_ADDRESS: u16 = 54;
 const IFLA_PARENT_DEV_NAME: u16 = 56;
 const IFLA_PARENT_DEV_BUS_NAME: u16 = 57;
 const IFLA_INFO_KIND: u16 = 1;
-const IFLA_XDP_ATTACHED: u16 = 2;
 
 /// Reads the payload of an RTM_NEWLINK.
 pub(in crate::kernel) fn link(payload: &[u8]) -> Result<Link, Cause> {
@@ -89,7 +88,8 @@ fn bare(header: &LinkHeader) -> Link {
         master: None,
         kind: None,
         qdisc: None,
-        xdp: false,
+        settings: LinkSettings::of_flags(header.flags.bits()),
+        xdp: Vec::new(),
     }
 }
 
@@ -112,22 +112,11 @@ fn apply(link: &mut Link, attribute: &NlaBuffer<&[u8]>) -> Result<(), DecodeErro
         }
         IFLA_PROP_LIST => link.altnames = texts(value, IFLA_ALT_IFNAME)?,
         IFLA_QDISC => link.qdisc = Some(text(value)),
-        IFLA_XDP => link.xdp = has_xdp(value)?,
         IFLA_LINKINFO => link.kind = texts(value, IFLA_INFO_KIND)?.pop(),
-        _ => {}
+        IFLA_XDP => link.xdp = XdpMode::attached(value)?,
+        kind => link.settings.read(kind, value)?,
     }
     Ok(())
-}
-
-/// Whether an XDP program is attached, in whatever mode (XDP_ATTACHED_NONE: 0).
-fn has_xdp(nested: &[u8]) -> Result<bool, DecodeError> {
-    for attribute in attributes(nested) {
-        let attribute = attribute?;
-        if attribute.kind() == IFLA_XDP_ATTACHED {
-            return Ok(attribute.value().first().is_some_and(|mode| *mode != 0));
-        }
-    }
-    Ok(false)
 }
 
 /// All texts of one kind in a nested attribute.
@@ -139,7 +128,7 @@ fn texts(nested: &[u8], kind: u16) -> Result<Vec<String>, DecodeError> {
 }
 
 /// A text; the kernel takes any octets for a name, so what is not UTF-8 is marked as such.
-fn text(value: &[u8]) -> String {
+pub(super) fn text(value: &[u8]) -> String {
     parse_string(value).unwrap_or_else(|_| {
         String::from_utf8_lossy(value.strip_suffix(&[0]).unwrap_or(value)).into_owned()
     })

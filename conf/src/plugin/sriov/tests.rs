@@ -19,7 +19,7 @@ fn every_key_is_read() {
         "cniVersion": "1.0.0", "name": "n", "type": "sriov", "capabilities": {"mac": true}, "args": {"cni": {}},
         "cni.dev/foo": 1, "vlan": 100, "vlanQoS": 3, "vlanProto": "802.1AD", "mac": "02-AA-00-00-00-01",
         "spoofchk": "off", "trust": "on", "link_state": "enable", "min_tx_rate": 0, "max_tx_rate": 200,
-        "mtu": 2000, "ipam": {"type": "host-local"}, "dns": {"nameservers": ["1.1.1.1"]},
+        "mtu": 2000, "resetOnRelease": "always", "ipam": {"type": "host-local"}, "dns": {"nameservers": ["1.1.1.1"]},
         "logLevel": "debug", "logFile": "/var/log/sriov.log",
         "runtimeConfig": {"CNIDeviceInfoFile": "/var/run/k8s.cni.cncf.io/devinfo/cni/ns-net-c_net1", "ips": ["10.0.0.1/24"], "bandwidth": {}},
     }))
@@ -34,6 +34,7 @@ fn every_key_is_read() {
     assert_eq!(conf.link_state, Some(LinkState::Enable));
     assert_eq!((conf.min_tx_rate, conf.max_tx_rate), (Some(0), Some(200)));
     assert_eq!(conf.mtu.unwrap().get(), 2000);
+    assert_eq!(conf.reset_on_release, ResetOnRelease::Always);
     assert_eq!(conf.ipam.unwrap().as_str(), "host-local");
     assert_eq!(conf.dns.nameservers, ["1.1.1.1"]);
     let file = "/var/run/k8s.cni.cncf.io/devinfo/cni/ns-net-c_net1";
@@ -51,6 +52,7 @@ fn absent_null_and_empty_leave_everything_as_it_is() {
         assert_eq!(read(document.clone()), Ok(bare.clone()), "{document}");
     }
     assert_eq!(bare.conf.vlan, None);
+    assert_eq!(bare.conf.reset_on_release, ResetOnRelease::Needed);
 }
 
 #[test]
@@ -58,6 +60,10 @@ fn what_breaks_a_rule_is_named_with_value_and_rule() {
     for (document, message) in [
         (json!({"vlan": -1}), "vlan: -1: must be between 0 and 4094"),
         (json!({"vlan": 4095}), "vlan: 4095: must be between 0 and 4094"),
+        (
+            json!({"resetonrelease": "no"}),
+            "resetOnRelease: \"no\": must be \"never\", \"needed\" or \"always\"",
+        ),
         (json!({"vlan": "100"}), "vlan: \"100\": must be a whole number"),
         (json!({"vlan": 1.5}), "vlan: 1.5: must be a whole number"),
         (json!({"VLAN": 5000}), "vlan: 5000: must be between 0 and 4094"),

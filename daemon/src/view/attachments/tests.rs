@@ -1,6 +1,6 @@
 use cni::attachment::{FORMAT, Ipam};
 use cni::kernel::vf::VfChange;
-use conf::{VfIndex, VlanId, VlanProto, VlanQos};
+use conf::{ResetOnRelease, VfIndex, VlanId, VlanProto, VlanQos};
 use ipam::PodRef;
 
 use super::*;
@@ -31,6 +31,8 @@ fn record(container: &str, pf: &str, vf: &str, index: u16, state: State) -> Reco
         mtu: None,
         ipam: Ipam::Own,
         device_info: None,
+        reset: ResetOnRelease::default(),
+        fence: None,
     }
 }
 
@@ -78,4 +80,20 @@ fn as_a_table() {
 #[test]
 fn as_json() {
     insta::assert_snapshot!(shown(Format::Json, &attachments()));
+}
+
+#[test]
+fn a_vf_that_goes_to_nobody_is_named_with_the_reason() {
+    let mut fenced = record("c1", "0000:01:00.0", "0000:01:10.0", 0, State::Attached);
+    fenced.fence = Some("its container left generic XDP".to_owned());
+    let now = BootTime::from_start(Duration::from_secs(70));
+    let view = Attachments::of(vec![fenced], &[], &BTreeMap::new(), now);
+    let text = shown(Format::Table, &view);
+    for word in ["fenced", "0000:01:10.0", "its container left generic XDP"] {
+        assert!(text.contains(word), "{text}");
+    }
+    assert_eq!(
+        serde_json::to_value(&view).unwrap()["attachments"][0]["fence"],
+        "its container left generic XDP"
+    );
 }

@@ -9,6 +9,7 @@ mod crowd;
 mod fake_ipam;
 mod faults;
 mod kills;
+mod leftovers;
 mod life;
 mod power;
 mod refusals;
@@ -36,6 +37,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     chains::TESTS,
     refusals::TESTS,
     returning::TESTS,
+    leftovers::TESTS,
     takeover::TESTS,
     verbs::TESTS,
     cost::TESTS,

@@ -1,0 +1,57 @@
+//! The files of a netdev and its queues that can be written.
+
+use std::fs;
+use std::path::Path;
+
+use conf::PciAddress;
+
+use super::{Sysfs, read};
+use crate::kernel::print;
+
+/// Of the netdev itself.
+const NAPI: [&str; 3] = ["threaded", "gro_flush_timeout", "napi_defer_hard_irqs"];
+
+/// Of a queue: which processors work on what it received, and how fast it may send.
+const QUEUE: [&str; 6] = [
+    "rps_cpus",
+    "rps_flow_cnt",
+    "tx_maxrate",
+    "byte_queue_limits/hold_time",
+    "byte_queue_limits/limit_max",
+    "byte_queue_limits/limit_min",
+];
+
+/// Which processors send by it. Many drivers choose them when they are first opened.
+const XPS: [&str; 2] = ["xps_cpus", "xps_rxqs"];
+
+impl Sysfs {
+    /// A print of what the files of a function's netdev say.
+    pub(in crate::kernel) fn netdev_prints(
+        &self,
+        function: PciAddress,
+        name: &str,
+    ) -> Vec<(&'static str, u32)> {
+        let directory = self.directory(function).join("net").join(name);
+        let queues = directory.join("queues");
+        let mut names = read::names(&queues).unwrap_or_default();
+        names.sort();
+        let (mut limits, mut xps) = (Vec::new(), Vec::new());
+        for queue in &names {
+            limits.push(queue.clone().into_bytes());
+            limits.extend(QUEUE.iter().map(|file| contents(&queues.join(queue).join(file))));
+            xps.extend(XPS.iter().map(|file| contents(&queues.join(queue).join(file))));
+        }
+        let napi: Vec<Vec<u8>> = NAPI.iter().map(|file| contents(&directory.join(file))).collect();
+        let of = |texts: &[Vec<u8>]| print::of(texts.iter().map(Vec::as_slice));
+        let mut prints = vec![("napi", of(&napi)), ("queues", of(&limits))];
+        if xps.iter().flatten().any(|octet| matches!(octet, b'1'..=b'9' | b'a'..=b'f')) {
+            prints.push(("xps", of(&xps)));
+        }
+        prints
+    }
+}
+
+/// What a file says; nothing where it is not there or cannot be read.
+fn contents(file: &Path) -> Vec<u8> {
+    fs::read(file).unwrap_or_default()
+}

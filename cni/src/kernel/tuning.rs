@@ -1,0 +1,50 @@
+//! What can be set of a netdev that no link message tells: offloads, rings, queues, NAPI.
+//!
+//! It is not understood, only compared: a driver that is bound anew has it as it makes it.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+
+use conf::PciAddress;
+use serde::{Deserialize, Serialize};
+
+use super::ethtool;
+use super::netlink::Route;
+use super::sysfs::Sysfs;
+
+/// A short number for each thing that was told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tuning(BTreeMap<String, u32>);
+
+impl Tuning {
+    /// That of the netdev `name` of a PCI function, in the namespace of `route` and of sysfs.
+    pub fn read(route: &Route, sysfs: &Sysfs, function: PciAddress, name: &str) -> Self {
+        let told = ethtool::prints(route.as_fd(), name);
+        let files = sysfs.netdev_prints(function, name);
+        Self(told.into_iter().chain(files).map(|(what, print)| (what.to_owned(), print)).collect())
+    }
+
+    /// What of this is not so in `now`. What was not told before is left alone: a driver may
+    /// choose it when it is first opened.
+    pub fn differing(&self, now: &Self) -> Vec<&str> {
+        let is_other = |(what, print): &(&String, &u32)| now.0.get(*what) != Some(print);
+        self.0.iter().filter(is_other).map(|(what, _)| what.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tuning(pairs: &[(&str, u32)]) -> Tuning {
+        Tuning(pairs.iter().map(|(what, print)| ((*what).to_owned(), *print)).collect())
+    }
+
+    #[test]
+    fn what_was_known_is_compared() {
+        let was = tuning(&[("rings", 1), ("features", 2)]);
+        assert_eq!(was.differing(&tuning(&[("features", 2), ("rings", 1), ("xps", 4)])), [""; 0]);
+        assert_eq!(was.differing(&tuning(&[("features", 3), ("xps", 4)])), ["features", "rings"]);
+    }
+}
