@@ -69,8 +69,9 @@ fn bind_anew(host: &Host, record: &Record) -> Result<(), Error> {
     host.sysfs.unbind(&writer, *vf).map(drop)?;
     host.sysfs.bind(&writer, *vf, driver).map(drop)?;
     let mut on_host = Route::open()?;
-    let is_there =
-        || -> Result<Option<()>, kernel::Error> { Ok(on_host.link_by_pci(&host.sysfs, *vf)?.map(|_link| ())) };
+    let is_there = || -> Result<Option<()>, kernel::Error> {
+        Ok(on_host.link_by_pci(&host.sysfs, *vf)?.map(|_link| ()))
+    };
     monitor.until(Instant::now() + NETDEV, is_there)?.ok_or_else(|| {
         let msg = format!("its driver {driver} made no interface within {NETDEV:?}");
         Error::new(Code::TryAgainLater, msg)

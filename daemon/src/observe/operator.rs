@@ -15,10 +15,13 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use caps::Capability;
 use cni::kernel::processes::Process;
 use conf::PciAddress;
 use conf::node_state::{NodeState, WantedInterface};
 use ipam::durable;
+use procfs::FromRead;
+use procfs::process::Status;
 
 use crate::chain::Chain;
 use crate::host::Host;
@@ -45,9 +48,6 @@ pub(super) struct Operator {
 /// The first user namespace (`PROC_USER_INIT_INO`, include/uapi/linux/nsfs.h), as links show it.
 const FIRST_USERS: &str = "user:[4026531837]";
 
-/// `CAP_SYS_ADMIN` in a set of capabilities: without it nobody makes VFs.
-const SYS_ADMIN: u64 = 1 << 21;
-
 /// The process of its daemon.
 pub(super) fn daemon(processes: &[Process]) -> Option<OperatorDaemon> {
     let named = processes.iter().filter(|process| is_its_binary(&process.program));
@@ -64,19 +64,16 @@ pub(crate) fn is_daemon(process: &Path) -> bool {
         && is_roots(process)
 }
 
-/// Whether a process may shape the machine's NICs: it is root in the first user namespace.
+/// Whether a process may shape the machine's NICs: it is root in the first user namespace, and has
+/// the capability without which nobody makes VFs.
 fn is_roots(process: &Path) -> bool {
     let users = fs::read_link(process.join("ns/user"));
-    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
-    users.is_ok_and(|users| users == Path::new(FIRST_USERS)) && is_privileged(&status)
+    users.is_ok_and(|users| users == Path::new(FIRST_USERS))
+        && Status::from_file(process.join("status")).is_ok_and(|status| is_privileged(&status))
 }
 
-/// Whether `/proc/PID/status` tells of user 0 (the effective one is the second) with that capability.
-fn is_privileged(status: &str) -> bool {
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
-    let user = field("Uid:").and_then(|users| users.split_whitespace().nth(1));
-    let capabilities = field("CapEff:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
-    user == Some("0") && capabilities.is_some_and(|set| set & SYS_ADMIN != 0)
+fn is_privileged(status: &Status) -> bool {
+    status.euid == 0 && status.capeff & Capability::CAP_SYS_ADMIN.bitmask() != 0
 }
 
 fn is_its_binary(binary: &Path) -> bool {

@@ -176,12 +176,11 @@ const PROVOCATIONS: &[(&str, Provoke)] = &[
         machine.write("proc/77/cmdline", "anybody may call themselves as they like\0");
         let program = "/usr/bin/sriov-network-config-daemon (deleted)";
         symlink(program, machine.path("proc/77/exe")).unwrap();
-        let root = "Uid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff\n";
-        machine.write("proc/77/status", root);
+        machine.write("proc/77/status", &status_of("0\t0\t0\t0", "000001ffffffffff"));
         fs::create_dir(machine.path("proc/77/ns")).unwrap();
         symlink("user:[4026531837]", machine.path("proc/77/ns/user")).unwrap();
         // A process of somebody who calls theirs so.
-        machine.write("proc/66/status", "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0\n");
+        machine.write("proc/66/status", &status_of("1000\t1000\t1000\t1000", "0"));
         symlink(program, machine.path("proc/66/exe")).unwrap();
     }),
     ("the operator's files", |machine| {
@@ -300,4 +299,13 @@ fn as_json() {
     assert_eq!(wrong[0]["check"], "plugin-links");
     assert_eq!(wrong[0]["what"], "/opt/cni/bin/sriov is missing");
     assert!(wrong[0]["mend"][0].as_str().unwrap().starts_with("sudo railhead-cni install"));
+}
+
+/// As much of `/proc/PID/status` as every kernel writes.
+fn status_of(users: &str, capabilities: &str) -> String {
+    format!(
+        "Name:\tx\nState:\tS (sleeping)\nTgid:\t7\nPid:\t7\nPPid:\t1\nTracerPid:\t0\nUid:\t{users}\n\
+         Gid:\t0\t0\t0\t0\nFDSize:\t64\nGroups:\t \nThreads:\t1\nSigQ:\t0/9\nSigPnd:\t0\nShdPnd:\t0\n\
+         SigBlk:\t0\nSigIgn:\t0\nSigCgt:\t0\nCapInh:\t0\nCapPrm:\t0\nCapEff:\t{capabilities}\n"
+    )
 }

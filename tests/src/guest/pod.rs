@@ -1,11 +1,15 @@
 //! A pod as far as the network is concerned: a named network namespace.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::program::{Output, Program, run};
 use super::wait::within;
+
+/// How many there were.
+static PODS: AtomicU32 = AtomicU32::new(0);
 
 /// What a plugin does in the pod for its first interface.
 pub const ETH0: [&str; 5] = [
@@ -20,6 +24,8 @@ pub const ETH0: [&str; 5] = [
 #[derive(Debug)]
 pub struct Pod {
     name: String,
+    /// The host's end of its eth0.
+    peer: Option<String>,
 }
 
 impl Pod {
@@ -27,14 +33,16 @@ impl Pod {
     /// addresses and default routes of both families. `sriov::chains` has one that a real plugin makes.
     #[track_caller]
     pub fn new(name: &str) -> Self {
-        let pod = Self::bare(name);
-        let peer = pod.peer();
+        let mut pod = Self::bare(name);
+        // The kernel takes its time to remove that of a pod that is gone.
+        let peer = format!("veth{}", PODS.fetch_add(1, Ordering::Relaxed));
         let lines = [
             format!("link add {peer} type veth peer name eth0 netns {name}"),
             format!("link set {peer} up"),
         ];
         Program::new("ip -batch -").input(lines.join("\n")).run().ok();
         pod.program("ip -batch -").input(ETH0.join("\n")).run().ok();
+        pod.peer = Some(peer);
         pod
     }
 
@@ -42,15 +50,9 @@ impl Pod {
     #[track_caller]
     pub fn bare(name: &str) -> Self {
         run(&format!("ip netns add {name}")).ok();
-        let pod = Self { name: name.to_owned() };
+        let pod = Self { name: name.to_owned(), peer: None };
         pod.run("ip link set lo up").ok();
         pod
-    }
-
-    /// The host's end of its eth0. An interface's name has 15 characters at most.
-    fn peer(&self) -> String {
-        let tail: String = self.name.chars().rev().take(11).collect();
-        format!("veth{}", tail.chars().rev().collect::<String>())
     }
 
     /// The name.
@@ -118,6 +120,12 @@ impl Pod {
 
 impl Drop for Pod {
     fn drop(&mut self) {
+        if let Some(peer) = &self.peer
+            && std::path::Path::new(&format!("/sys/class/net/{peer}")).exists()
+        {
+            // It may go by itself meanwhile, with the other end.
+            run(&format!("ip link del {peer}"));
+        }
         // The test may have deleted it itself.
         if std::path::Path::new(&self.path()).exists() {
             run(&format!("ip netns del {}", self.name));

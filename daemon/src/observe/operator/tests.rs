@@ -91,7 +91,12 @@ fn only_the_machines_root_is_the_daemon() {
         assert!(!is_daemon(proc.path()), "nothing else is known of it");
         fs::create_dir(proc.path().join("ns")).unwrap();
         link("ns/user", users);
-        let status = format!("Name:\tx\nUid:\t{uid}\nCapInh:\t{ALL}\nCapEff:\t{capabilities}\n");
+        // As much of /proc/PID/status as every kernel writes.
+        let status = format!(
+            "Name:\tx\nState:\tS (sleeping)\nTgid:\t7\nPid:\t7\nPPid:\t1\nTracerPid:\t0\nUid:\t{uid}\n\
+             Gid:\t0\t0\t0\t0\nFDSize:\t64\nGroups:\t \nThreads:\t1\nSigQ:\t0/9\nSigPnd:\t0\nShdPnd:\t0\n\
+             SigBlk:\t0\nSigIgn:\t0\nSigCgt:\t0\nCapInh:\t{ALL}\nCapPrm:\t{ALL}\nCapEff:\t{capabilities}\n"
+        );
         write(proc.path(), "status", &status);
         assert_eq!(is_daemon(proc.path()), expected, "{users} {uid} {capabilities}");
     }
@@ -100,7 +105,7 @@ fn only_the_machines_root_is_the_daemon() {
 #[test]
 fn what_is_known_of_a_process_is_read_from_the_kernel() {
     let own = Path::new("/proc/self");
-    let status = fs::read_to_string(own.join("status")).unwrap();
+    let status = Status::from_file(own.join("status")).unwrap();
     let is_first = fs::read_link(own.join("ns/user")).unwrap() == Path::new(FIRST_USERS);
     assert_eq!(is_roots(own), is_first && is_privileged(&status));
     assert!(!is_daemon(own));

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use crate::guest::Test;
 use crate::guest::cni::Call;
 use crate::guest::host::{self, Pf, Vf, pf};
+use crate::guest::init::name_interface;
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
 use crate::guest::railhead::block;
@@ -61,6 +62,11 @@ impl Bed {
         let pf = pf(0);
         run(&format!("ip link set {} up", pf.name)).ok();
         let vfs = pf.make_vfs(vfs);
+        // As udev names them: eth0 is what a pod's first interface is called.
+        for vf in &vfs {
+            vf.wait_for_netdev();
+            name_interface(&vf.address);
+        }
         // The driver refuses rates as long as it does not know the link's speed.
         let carrier = format!("/sys/class/net/{}/carrier", pf.name);
         wait_for("a carrier", || (host::read(&carrier) == "1").then_some(()));

@@ -116,7 +116,7 @@ fn a_default_route_beside_eth0s() {
             if ipam["type"] == "host-local" {
                 pod.run("ip route del default via 10.79.0.1 dev net1").ok();
                 assert!(
-                    call("CHECK", &checked).error(999)["msg"].to_string().contains("0.0.0.0/0")
+                    call("CHECK", &checked).error(102)["msg"].to_string().contains("0.0.0.0/0")
                 );
             }
             call("DEL", &config).ok();
@@ -243,7 +243,7 @@ fn port_of_a_bond(bed: &Bed) {
     pod.run("ip link set net1 nomaster").ok();
     pod.run("ip link set net1 address 02:11:22:33:44:77").ok();
     pod.run("ip link set net1 up").ok();
-    let error = Call::check("sriov", "c1", &pod, &config).run().error(999);
+    let error = Call::check("sriov", "c1", &pod, &config).run().error(102);
     assert!(error["msg"].to_string().contains("MAC"), "{error}");
     Call::del("sriov", "c1", &pod, &config).run().ok();
     assert_unchanged(&before, &VfState::of(&bed.vfs[0]));

@@ -50,6 +50,10 @@ enum Tolerated {
     Unlocking,
     /// On a full store room is made of addresses that have rested, where some have by then.
     FullStore,
+    /// Which discipline queues by default is one of several that count as such.
+    DefaultQdisc,
+    /// How the interface is tuned: what could not be read differs at the end, and the driver is bound anew.
+    Tuning,
 }
 
 impl Tolerated {
@@ -58,7 +62,9 @@ impl Tolerated {
         let name = call.split('(').next().unwrap_or_default();
         match name {
             "sendto" => Self::of_request(call),
+            "open" if call.contains("/core/default_qdisc\"") => Some(Self::DefaultQdisc),
             "open" if call.contains("\"/proc/sys/net/") => Some(Self::Setting),
+            "open" if call.contains("/net/") && call.contains("\"/sys/") => Some(Self::Tuning),
             "open" if call.contains("\"/run/railhead/store/state.mdb\"") => Some(Self::StoreAhead),
             // The engine follows its path, part by part.
             "readlink" if call.contains("(\"/run") => Some(Self::StoreAhead),
@@ -138,6 +144,8 @@ fn a_call_that_fails_is_undone() {
         Tolerated::StampOfStore,
         Tolerated::StoreAhead,
         Tolerated::Unlocking,
+        Tolerated::DefaultQdisc,
+        Tolerated::Tuning,
     ];
     // Whether any address has rested by then depends on how fast the machine is.
     tolerated.remove(&Tolerated::FullStore);
@@ -191,7 +199,8 @@ fn a_call_that_fails_in_del_is_made_good() {
         }
     }
     log(format!("{failed} of {done} failed"));
-    assert!(failed > done / 3, "{failed} of {done} failed");
+    // Much of it is made good at once, by binding the driver anew.
+    assert!(failed > 10, "{failed} of {done} failed");
 }
 
 /// Whether there was such a call, and whether the first DEL succeeded.

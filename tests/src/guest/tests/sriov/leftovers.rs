@@ -1,7 +1,6 @@
 //! What a pod leaves on its VF, by malice or by the way: the next pod, and the host, find nothing of it.
 
 mod altnames;
-mod everything;
 mod programs;
 
 use serde_json::{Value, json};
@@ -14,7 +13,6 @@ use crate::guest::vf_state::{VfState, assert_unchanged};
 
 pub(super) const TESTS: &[Test] = &[
     ("sriov::an_altname_keeps_no_vf", altnames::an_altname_keeps_no_vf),
-    ("sriov::nothing_of_a_pod_stays_on_its_vf", everything::nothing_of_a_pod_stays_on_its_vf),
     ("sriov::no_program_of_a_pod_stays_on_its_vf", programs::no_program_of_a_pod_stays_on_its_vf),
     (
         "sriov::a_vf_that_only_a_socket_holds_comes_home",
