@@ -76,14 +76,14 @@ impl Pod {
         Program::new(line).under(&format!("ip netns exec {}", self.name))
     }
 
-    /// Names of all interfaces but the loopback and eth0.
+    /// Names of all interfaces but the loopback and the eth0 that it was made with.
     #[track_caller]
     pub fn links(&self) -> Vec<String> {
         let links = self.run("ip -j link").ok().json();
         let names = links.as_array().expect("an array").iter();
         names
             .map(|link| link["ifname"].as_str().expect("a name").to_owned())
-            .filter(|name| !["lo", "eth0"].contains(&name.as_str()))
+            .filter(|name| name != "lo" && !(name == "eth0" && self.peer.is_some()))
             .collect()
     }
 

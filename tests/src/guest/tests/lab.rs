@@ -26,7 +26,7 @@ pub(super) const TESTS: &[Test] = &[
 
 fn two_cards_on_one_switch() {
     assert_eq!(pfs().iter().map(|pf| pf.name.as_str()).collect::<Vec<_>>(), ["enp1s0", "enp2s0"]);
-    let pods = [Pod::new("left"), Pod::new("right")];
+    let pods = [Pod::bare("left"), Pod::bare("right")];
     for (number, pod) in pods.iter().enumerate() {
         let vf = &pf(number).make_vfs(2)[1];
         let netdev = vf.wait_for_netdev();

@@ -62,7 +62,7 @@ fn a_pod_may_do_what_it_likes() {
     vfs_are_there(&pf, 2);
     let netdev = pf.vfs()[0].wait_for_netdev();
     wait_for("the VF's MTU", || (mtu(&netdev) == 4000).then_some(()));
-    let pod = Pod::new("pod");
+    let pod = Pod::bare("pod");
     run(&format!("ip link set {netdev} netns pod")).ok();
     pod.run(&format!("ip link set {netdev} mtu 1400 up")).ok();
     // Something else that has to be repaired, so that the daemon has looked for sure.

@@ -50,7 +50,7 @@ fn says_later_what_the_machine_said() {
     object("blue.yaml", POOL);
     railhead("apply").ok();
     let vfs = pf(0).vfs();
-    let (pod, thief) = (Pod::new("pod"), Pod::new("thief"));
+    let (pod, thief) = (Pod::new("pod"), Pod::bare("thief"));
     let config = json!({
         "cniVersion": "1.0.0", "name": "blue", "type": "sriov", "deviceID": vfs[0].address,
         "ipam": {"type": "nv-ipam", "poolName": "blue"},

@@ -66,7 +66,7 @@ fn what_nobody_confirms_is_undone() {
     in_force();
     let netdev = pf(0).vfs()[0].wait_for_netdev();
     let index = link(&netdev)["ifindex"].clone();
-    let pod = Pod::new("pod");
+    let pod = Pod::bare("pod");
     run(&format!("ip link set {netdev} netns pod")).ok();
 
     let set = [policy("net", "enp1s0", 1, ""), policy("new", "enp2s0", 1, "")].join("---\n");
@@ -123,7 +123,7 @@ fn past_what_is_in_its_way() {
     // A pod has begun to use what was tried.
     let tried = tried_for(600);
     let netdev = pf(1).vfs()[0].wait_for_netdev();
-    let pod = Pod::new("pod");
+    let pod = Pod::bare("pod");
     run(&format!("ip link set {netdev} netns pod")).ok();
     tried.signal("INT");
     let told = ends(tried).failed_with(1);

@@ -60,7 +60,7 @@ fn a_card_goes() {
     put_policy_by_address(1);
     put_policy("other", "enp2s0", 1, "");
     the_daemon_is_content(1);
-    let pod = Pod::new("pod");
+    let pod = Pod::bare("pod");
     run(&format!("ip link set {} netns pod", pf(0).vfs()[0].wait_for_netdev())).ok();
     let other = pf(1).vfs()[0].wait_for_netdev();
     let before = crate::guest::host::link(&other)["ifindex"].clone();

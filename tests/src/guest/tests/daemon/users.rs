@@ -29,7 +29,7 @@ fn a_vf_in_another_namespace() {
     railhead("apply").ok();
     let pf = pf(0);
     let netdev = pf.vfs()[0].wait_for_netdev();
-    let pod = Pod::new("pod");
+    let pod = Pod::bare("pod");
     run(&format!("ip link set {netdev} netns pod")).ok();
 
     put_policy("net", "enp1s0", 4, "");
@@ -184,7 +184,7 @@ fn a_plugin_and_a_step() {
 fn foreign_vfs_in_use() {
     let pf = pf(0);
     let netdev = pf.make_vfs(2)[1].wait_for_netdev();
-    let pod = Pod::new("pod");
+    let pod = Pod::bare("pod");
     run(&format!("ip link set {netdev} netns pod")).ok();
     put_policy("net", "enp1s0", 3, "");
     let refused = railhead("apply").failed_with(1);
