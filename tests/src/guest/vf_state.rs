@@ -13,9 +13,9 @@ use super::program::run;
 pub struct VfState(BTreeMap<String, String>);
 
 /// What changes by itself. An interface that was never up has no qdisc yet, and one that was keeps the default; one whose
-/// driver was bound anew has another index.
+/// driver was bound anew has another index. An address is tentative for a second.
 const RESTLESS: &[&str] =
-    &["stats", "stats64", "operstate", "link_state_actual", "qdisc", "ifindex"];
+    &["stats", "stats64", "operstate", "link_state_actual", "qdisc", "ifindex", "tentative"];
 
 impl VfState {
     /// The state of a VF now.
