@@ -42,6 +42,7 @@ fn a_vf_in_another_namespace() {
     pf.vfs()[0].wait_for_netdev();
     railhead("apply").ok();
     assert_eq!(pf.num_vfs(), 4);
+    run("ip link del mgmt0").ok();
     undo("net");
 }
 
@@ -83,6 +84,15 @@ fn vfs_that_the_host_uses() {
     let pf = pf(0);
     let netdevs: Vec<String> = pf.vfs().iter().map(|vf| vf.wait_for_netdev()).collect();
     let pod = Pod::new("web");
+    // The machine is reached by another interface, or that of the VF's address would be taken for it.
+    for words in [
+        "ip link add mgmt0 type dummy",
+        "ip link set mgmt0 up",
+        "ip addr add 192.0.2.1/24 dev mgmt0",
+        "ip route add default via 192.0.2.254 dev mgmt0",
+    ] {
+        run(words).ok();
+    }
     run("ip link set enp1s0 up").ok();
     for netdev in &netdevs {
         run(&format!("ip link set {netdev} up")).ok();
