@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::doctor::{Finding, examine};
 use crate::host::Host;
 use crate::recorded::{Recorded, Told};
+use crate::service::client::ClientError;
 
 mod files;
 mod objects;
@@ -75,9 +76,6 @@ pub enum DumpError {
     /// The machine does not tell the time.
     #[error("read the clock")]
     Clock(#[source] std::io::Error),
-    /// The daemon does not answer.
-    #[error(transparent)]
-    Daemon(#[from] crate::service::client::ClientError),
 }
 
 /// Why a dump cannot be replayed.
@@ -120,12 +118,13 @@ pub struct Replayed {
 }
 
 impl Dump {
-    /// Takes a dump of `host`: looks, and changes nothing.
-    pub fn take(host: &Host) -> Result<Self, DumpError> {
+    /// Takes a dump of `host`: looks, and changes nothing. `left_out` hears why a daemon that runs
+    /// is not in it.
+    pub fn take(host: &Host, left_out: impl FnOnce(ClientError)) -> Result<Self, DumpError> {
         let Recorded { told, findings } = match host.recorded() {
             Some(recorded) => Recorded::clone(recorded),
             None => {
-                let told = if host.is_live() { Some(take::told(host)?) } else { None };
+                let told = if host.is_live() { Some(take::told(host, left_out)?) } else { None };
                 Recorded { told, findings: examine(host) }
             }
         };

@@ -33,6 +33,7 @@ mod main_loop;
 mod notify;
 pub mod protocol;
 mod published;
+pub mod reach;
 pub mod scrape;
 mod socket;
 mod telling;

@@ -1,12 +1,13 @@
 //! `railhead dump`: all that decisions here are made from, in one file.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use ipam::durable;
 
 use super::{Context, Exit, Outcome, complain};
+use crate::chain::Chain;
 use crate::dump::Dump;
+use crate::service::client::ClientError;
 
 /// Write all that decisions here are made from into one file
 ///
@@ -28,7 +29,10 @@ pub struct Args {
 
 /// Dumps.
 pub fn run(args: &Args, context: &mut Context) -> Outcome {
-    let bytes = Dump::take(&context.host)?.to_bytes()?;
+    let left_out = |error: ClientError| {
+        complain(&format_args!("what the daemon has to say is left out: {}", Chain(&error)));
+    };
+    let bytes = Dump::take(&context.host, left_out)?.to_bytes()?;
     match args.file.as_deref().filter(|file| *file != Path::new("-")) {
         Some(file) => {
             durable::write_atomically(file, &bytes)?;
@@ -37,7 +41,7 @@ pub fn run(args: &Args, context: &mut Context) -> Outcome {
                 file.display()
             ));
         }
-        None => io::stdout().write_all(&bytes)?,
+        None => context.out.raw(&bytes)?,
     }
     Ok(Exit::Done)
 }

@@ -6,6 +6,7 @@ use nix::unistd::{User, getuid};
 
 use super::apply::{refuse_captured, refuse_on_trial};
 use super::{Context, Exit, Outcome, complain, show_pass};
+use crate::chain::Chain;
 use crate::host::Host;
 use crate::pause::{self, Pause};
 use crate::report::Timestamp;
@@ -60,7 +61,10 @@ pub fn resume(_args: &ResumeArgs, context: &mut Context) -> Outcome {
         context.out.line("there was no pause")?;
         return Ok(Exit::Done);
     }
-    match pass(host)? {
+    let outcome = pass(host).map_err(|error| {
+        format!("resumed, but the daemon did not look: {}", Chain(error.as_ref()))
+    });
+    match outcome? {
         None => {
             context
                 .out

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use conf::block::PoolRef;
 
 use super::{Context, Exit, Outcome, complain, complain_of_sources, ipam};
+use crate::chain::Chain;
 use crate::claims::{self, Directory, Standing};
 use crate::host::Host;
 use crate::leftovers;
@@ -32,21 +33,25 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let situation = Situation::look(&context.host, &written)?;
     let plan = situation.plan();
     let told = context.host.told();
-    let daemon = match Client::connect(&context.host)? {
-        Some(client) => Some(client.status()?),
-        None => told.and_then(|told| told.daemon.clone()),
-    };
+    let asked = Client::daemon_of(&context.host);
+    let daemon = asked.as_ref().ok().cloned().flatten();
+    let daemon = daemon.or_else(|| told.and_then(|told| told.daemon.clone()));
     let pools = pools(&context.host, &situation)?;
     let pause = pause::load(context.host.root(), context.host.wall())?;
     let left = leftovers::all(&context.host)?;
-    let status = Status::of(&situation, &plan, &pools.as_ref(), daemon.as_ref(), pause, left);
+    let silence = asked.as_ref().err().map(|silent| Chain(silent).to_string());
+    let status = Status::of(&situation, &plan, &pools.as_ref(), daemon.as_ref(), pause, left)
+        .beside_silence(silence.clone());
     context.out.show(&status)?;
+    if let Some(silence) = &silence {
+        complain(&format_args!("what the daemon has to say is left out: {silence}"));
+    }
     complain_of_sources(&situation);
     if let Some(loss) = &pools.addresses.loss {
         complain(loss);
     }
     let is_readable = situation.loaded.broken.is_none() && situation.objects.problems.is_empty();
-    Ok(if is_readable && status.is_in_force() { Exit::Done } else { Exit::Failed })
+    Ok(if is_readable && asked.is_ok() && status.is_in_force() { Exit::Done } else { Exit::Failed })
 }
 
 /// How this node stands with each pool, and what it holds of it.

@@ -12,7 +12,7 @@ use super::DumpError;
 use crate::host::Host;
 use crate::observe::observe_with;
 use crate::recorded::{AllAdminMacs, DefaultRoute, GlobalAddress, Leases, Told, Ways};
-use crate::service::client::Client;
+use crate::service::client::{Client, ClientError};
 use crate::settings;
 use crate::snapshot::{Pf, Snapshot, User, Vf};
 
@@ -25,7 +25,8 @@ fn text(text: &OsStr) -> String {
     text.to_string_lossy().into_owned()
 }
 
-pub(super) fn told(host: &Host) -> Result<Told, DumpError> {
+/// What the kernel and the daemon tell. A daemon that does not answer is left out.
+pub(super) fn told(host: &Host, left_out: impl FnOnce(ClientError)) -> Result<Told, DumpError> {
     let now = host.now().map_err(DumpError::Clock)?;
     // Settings that cannot be used, and have no former ones, guard nothing: nor do they let
     // anything be planned.
@@ -41,10 +42,10 @@ pub(super) fn told(host: &Host) -> Result<Told, DumpError> {
     let default_routes: Vec<DefaultRoute> =
         route.default_routes()?.iter().map(DefaultRoute::from).collect();
     let addresses = if default_routes.is_empty() { route.global_addresses()? } else { Vec::new() };
-    let daemon = match Client::connect(host)? {
-        Some(client) => Some(client.status()?),
-        None => None,
-    };
+    let daemon = Client::daemon_of(host).unwrap_or_else(|error| {
+        left_out(error);
+        None
+    });
     Ok(Told {
         taken: host.wall().seconds(),
         boot: now.boot,

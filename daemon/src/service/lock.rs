@@ -55,6 +55,12 @@ impl HostLock {
     }
 }
 
+/// Who has the lock, as far as the file says.
+pub(super) fn holder_of(host: &Host) -> String {
+    File::open(host.lock_file())
+        .map_or_else(|_| "the daemon".to_owned(), |mut file| holder(&mut file))
+}
+
 fn open(host: &Host) -> io::Result<File> {
     DirBuilder::new().recursive(true).mode(0o700).create(host.root().run())?;
     let mut options = OpenOptions::new();

@@ -1,10 +1,10 @@
 //! The daemon's metrics, from the outside.
 
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::reach::{Silent, is_late, reach};
 use crate::host::Host;
 
 /// How long the daemon may take: longer than what it waits for itself.
@@ -21,6 +21,9 @@ pub enum ScrapeError {
         /// Why not.
         source: io::Error,
     },
+    /// It does not answer.
+    #[error("{0}")]
+    Silent(Silent),
     /// What came back is no page.
     #[error("{} answers: {status}", path.display())]
     Refused {
@@ -34,7 +37,10 @@ pub enum ScrapeError {
 /// Asks the daemon once, as a collector does that reads Prometheus' text format.
 pub fn scrape(host: &Host) -> Result<String, ScrapeError> {
     let path = host.root().metrics_socket();
-    let answer = ask(&path).map_err(|source| ScrapeError::Socket { path: path.clone(), source })?;
+    let answer = ask(&path).map_err(|source| match is_late(&source) {
+        true => ScrapeError::Silent(Silent::daemon(host, None, PATIENCE)),
+        false => ScrapeError::Socket { path: path.clone(), source },
+    })?;
     match answer.split_once("\r\n\r\n") {
         Some((head, page)) if is_ok(head) => Ok(page.to_owned()),
         _ => {
@@ -45,8 +51,7 @@ pub fn scrape(host: &Host) -> Result<String, ScrapeError> {
 }
 
 fn ask(path: &std::path::Path) -> io::Result<String> {
-    let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = reach(path, PATIENCE)?;
     // To a client of HTTP/1.0 nothing is sent in pieces.
     stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();

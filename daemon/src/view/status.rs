@@ -26,6 +26,9 @@ pub struct Status {
     pub node: String,
     /// The daemon; absent where none runs.
     pub daemon: Option<Daemon>,
+    /// Why a daemon that runs has not said how it is; absent where it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daemon_silence: Option<String>,
     /// Who has paused repairs; absent where nobody has.
     pub pause: Option<Pause>,
     /// Objects on trial, or that nobody confirmed; absent where there are none.
@@ -97,6 +100,7 @@ impl Status {
                 activity: daemon.activity,
                 passes: daemon.passes,
             }),
+            daemon_silence: None,
             pause,
             trial: situation.trial.clone(),
             pfs: pfs.into_iter().map(|pf| pf_status(pf, situation, plan)).collect(),
@@ -104,6 +108,12 @@ impl Status {
             pools: pools.status(),
             leftovers,
         }
+    }
+
+    /// The same beside a daemon that does not answer, which is told why.
+    #[must_use]
+    pub fn beside_silence(self, daemon_silence: Option<String>) -> Self {
+        Self { daemon_silence, ..self }
     }
 
     /// Whether all that concerns this node is in force.
@@ -134,7 +144,11 @@ fn pf_status(address: PciAddress, situation: &Situation, plan: &Plan) -> PfStatu
 impl View for Status {
     fn tables(&self) -> Vec<Table> {
         let mut node = Table::new(["NODE", "DAEMON"]);
-        node.row([Cell::new(&self.node), daemon(self.daemon.as_ref())]);
+        let daemon = match &self.daemon_silence {
+            Some(_) => Cell::new("does not answer").tone(Tone::Warning),
+            None => daemon(self.daemon.as_ref()),
+        };
+        node.row([Cell::new(&self.node), daemon]);
         let mut pfs =
             Table::new(["PF", "PCI ADDRESS", "VFS", "IN USE", "POLICIES", "STATE", "DETAIL"]);
         for pf in &self.pfs {

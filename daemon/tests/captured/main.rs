@@ -13,6 +13,7 @@ mod opens;
 mod others;
 mod plan;
 mod rivals;
+mod silent;
 mod status;
 mod switchdev;
 mod validate;
