@@ -42,7 +42,6 @@ fn a_vf_in_another_namespace() {
     pf.vfs()[0].wait_for_netdev();
     railhead("apply").ok();
     assert_eq!(pf.num_vfs(), 4);
-    run("ip link del mgmt0").ok();
     undo("net");
 }
 
@@ -155,6 +154,7 @@ fn vfs_that_the_host_uses() {
     }
     railhead("apply").ok();
     assert_eq!(pf.num_vfs(), 4);
+    run("ip link del mgmt0").ok();
     undo("net");
 }
 
