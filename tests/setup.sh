@@ -45,9 +45,13 @@ fi
 
 # tool:package, for what the host runs and what goes into the guest.
 tools='cc:gcc make:make musl-gcc:musl-tools xz:xz-utils depmod:kmod busybox:busybox-static ip:iproute2
-       strace:strace ethtool:ethtool jq:jq mke2fs:e2fsprogs systemd-analyze:systemd'
+       strace:strace ethtool:ethtool jq:jq mke2fs:e2fsprogs systemd-analyze:systemd
+       wget:wget perl:perl-base gpgv:gpgv'
 
 emulates_igb() { has qemu-system-x86_64 && qemu-system-x86_64 -device help 2>/dev/null | grep -q '^name "igb"'; }
+# What a guest with systemd is made of; with another list it is made anew.
+debian="systemd,systemd-sysv,udev,dbus,libpam-systemd,network-manager,iproute2,kmod,procps,jq,containernetworking-plugins"
+has_debian() { [ "$(cat "$lab/debian/packages" 2>/dev/null)" = "$debian" ] && [ -e "$lab/debian/root.img" ]; }
 has_kernel() { [ -e "$lab/kernel/vmlinuz" ] && [ -e "$lab/kernel/modules/modules.dep" ]; }
 # Of an older list of modules it would be another.
 needs_sriov_cni() { [ -n "$bench" ] && ! [ "$lab/peers/sriov-cni" -nt tests/peers/go.sum ]; }
@@ -75,6 +79,8 @@ emulates_igb || missing="$missing
   host-local in $lab/peers: package containernetworking-plugins, unpacked, not installed"
 has_kernel || missing="$missing
   a kernel for the guest in $lab/kernel: package linux-image-amd64 (Ubuntu: linux-image-generic), unpacked, not installed"
+has_debian || missing="$missing
+  a system with systemd, udev and NetworkManager for a guest in $lab/debian: made by debootstrap, not installed"
 has go || ! needs_go || missing="$missing
   go, to build cnitool and the reference plugins${bench:+ and sriov-cni}: package golang-go (Debian 12: of bookworm-backports)"
 
@@ -148,6 +154,38 @@ fetch_kernel() {
     mv "$lab/kernel.new" "$lab/kernel"
 }
 
+# Where this machine has its own release from.
+mirror() {
+    own_apt apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT) $(CREATED_BY)' |
+        awk -v suite="$codename" '$2 == suite && $3 == "main" && $4 == "Packages" { print $1; exit }'
+}
+
+# debootstrap itself is unpacked, not installed. What it makes becomes a disk image; nothing of it runs here afterwards.
+make_debian() {
+    [ "$(id -u)" = 0 ] || fail "run 'make setup' once as root: debootstrap needs it"
+    site=$(mirror)
+    [ -n "$site" ] || fail "the apt sources of this machine name no mirror of $codename"
+    say "making a system with systemd for a guest, of $codename"
+    # One that was interrupted may have left /proc mounted there.
+    rm -rf --one-file-system "$lab/debian"
+    mkdir -p "$lab/debian/tool"
+    (cd "$lab/debian/tool" && own_apt apt-get download debootstrap) >"$lab/apt/log" 2>&1 ||
+        fail "package debootstrap cannot be had; see $lab/apt/log"
+    dpkg-deb -x "$lab/debian/tool"/debootstrap_*.deb "$lab/debian/tool"
+    root=$lab/debian/root
+    DEBOOTSTRAP_DIR=$lab/debian/tool/usr/share/debootstrap sh "$lab/debian/tool/usr/sbin/debootstrap" \
+        --variant=minbase --include="$debian" "$codename" "$root" "$site" >"$lab/debian/log" 2>&1 ||
+        { tail -n 20 "$lab/debian/log" >&2; fail "debootstrap failed; all of it is in $lab/debian/log"; }
+    for waste in usr/share/doc usr/share/man usr/share/locale usr/share/info var/cache/apt var/lib/apt/lists; do
+        rm -rf "${root:?}/$waste"
+        mkdir -p "$root/$waste"
+    done
+    mke2fs -q -F -t ext4 -E lazy_itable_init=0,lazy_journal_init=0 -d "$root" "$lab/debian/new.img" 768M
+    mv "$lab/debian/new.img" "$lab/debian/root.img"
+    rm -rf "$root" "$lab/debian/tool"
+    printf '%s\n' "$debian" >"$lab/debian/packages"
+}
+
 fetch_host_local() {
     say "fetching host-local"
     rm -rf "$lab/peers/debs"
@@ -187,6 +225,7 @@ if [ -n "$missing" ]; then
         install $release golang-go
     fi
     has_kernel || fetch_kernel
+    has_debian || make_debian
     ! needs_host_local || fetch_host_local
     own_apt apt-get clean
 fi

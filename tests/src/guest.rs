@@ -15,6 +15,7 @@
 pub(crate) mod bench;
 mod bpf;
 pub mod cni;
+pub mod debian;
 mod demo;
 mod disk;
 pub mod hand;

@@ -13,17 +13,30 @@ use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::Pid;
 
 use super::program::run;
-use super::{bench, demo, disk, host, runner, transcript};
+use super::{bench, debian, demo, disk, host, runner, transcript};
 use crate::protocol::{Event, ORDERS, Orders, Terminal};
 
 /// The argument that makes this binary the runner.
 const RUNNER: &str = "runner";
 
+/// The argument that makes this binary a service of Debian's init: the runner that powers off in the end.
+const SERVICE: &str = "service";
+
 /// What `railhead-guest` does: init as PID 1, the runner otherwise.
 pub fn main() {
-    if std::env::args().nth(1).as_deref() == Some(RUNNER) {
-        transcript::open();
-        return obey(orders());
+    match std::env::args().nth(1).as_deref() {
+        Some(RUNNER) => {
+            transcript::open();
+            return obey(orders());
+        }
+        Some(SERVICE) => {
+            transcript::open();
+            debian::settle();
+            obey(orders());
+            transcript::tell(&Event::Finished);
+            return power_off();
+        }
+        _ => {}
     }
     mount_all();
     // From here on a panic can be told: before, it ends PID 1, and the kernel's own panic says so on the console.
@@ -31,6 +44,9 @@ pub fn main() {
     std::panic::set_hook(Box::new(|info| {
         transcript::tell(&Event::Unusable { message: format!("init: {info}") });
     }));
+    if debian::is_wanted() {
+        debian::hand_over();
+    }
     let outcome = std::panic::catch_unwind(|| {
         prepare();
         match orders() {
@@ -41,6 +57,10 @@ pub fn main() {
     if outcome.is_ok() {
         transcript::tell(&Event::Finished);
     }
+    power_off();
+}
+
+fn power_off() {
     let Err(error) = reboot(RebootMode::RB_POWER_OFF);
     panic!("power off: {error}");
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use super::debian;
 use super::host::{link_name, pci_functions};
 use super::program::Program;
 
@@ -17,7 +18,10 @@ impl Machine {
         links(&mut things);
         functions(&mut things);
         namespaces(&mut things);
-        processes(&mut things);
+        // Where others start and end processes as they like, nothing follows from them.
+        if !debian::is_here() {
+            processes(&mut things);
+        }
         Self(things)
     }
 

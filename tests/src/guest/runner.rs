@@ -152,6 +152,10 @@ fn exhibit() {
         ("processes", &["ps -o pid,ppid,stat,args"]),
         ("files", &["find /run/railhead /var/lib/railhead /etc/railhead -ls"]),
         ("dmesg", &["dmesg"]),
+        (
+            "railhead",
+            &["railhead status", "journalctl --no-pager -b -n 300 -u railhead -u railhead-boot"],
+        ),
     ];
     for (name, lines) in commands {
         let text: Vec<String> =

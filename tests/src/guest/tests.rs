@@ -9,6 +9,7 @@ mod lab;
 #[cfg(test)]
 mod named;
 mod sriov;
+mod systemd;
 
 /// Every test there is. Those of the lab itself come first: when they fail, nothing else means anything.
 pub fn all() -> impl Iterator<Item = &'static Test> {
@@ -16,5 +17,11 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         .into_iter()
         .chain(sriov::TESTS.iter().copied())
         .chain(daemon::TESTS.iter().copied())
+        .chain(systemd::TESTS.iter().copied())
         .flatten()
+}
+
+/// Whether a test needs the machine with systemd.
+pub fn needs_systemd(name: &str) -> bool {
+    systemd::TESTS.iter().copied().flatten().any(|(known, _)| *known == name)
 }

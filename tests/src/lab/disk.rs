@@ -25,6 +25,11 @@ pub(super) fn make(file: &Path) -> Result<()> {
     Ok(())
 }
 
+/// How QEMU reads a system's image: what the machine writes is gone with it.
+pub(super) fn system(file: &Path) -> String {
+    format!("if=virtio,format=raw,snapshot=on,cache=unsafe,file={}", file.display())
+}
+
 /// How QEMU keeps it.
 ///
 /// What QEMU has written is in the host's memory and outlives its end by SIGKILL, so that to carry it on to the

@@ -21,6 +21,15 @@ const NEEDED: &[&str] = &["bash", "ip", "bridge", "tc", "ethtool", "strace", "jq
 /// Programs of the host that are nice to have in a shell.
 const WELCOME: &[&str] = &["tcpdump", "lspci", "setpci"];
 
+/// Where the package puts what is in `systemd/`, below `/usr/lib`.
+const SYSTEMD: &[(&str, &str)] = &[
+    ("railhead.service", "systemd/system/railhead.service"),
+    ("railhead-boot.service", "systemd/system/railhead-boot.service"),
+    ("railhead.rules", "udev/rules.d/10-railhead.rules"),
+    ("railhead.network", "systemd/network/00-railhead.network"),
+    ("tmpfiles.d/railhead.conf", "tmpfiles.d/railhead.conf"),
+];
+
 /// Names under which a container runtime finds the plugins.
 const PLUGINS: &[&str] = &["sriov", "nv-ipam"];
 
@@ -50,6 +59,7 @@ pub fn write(file: &Path, programs: &Programs) -> Result<()> {
     let workspace = place::workspace();
     tree(&mut archive, &workspace.join("examples"), "/root/examples")?;
     tree(&mut archive, &workspace.join("tests/rootfs"), "/")?;
+    lay_over(&mut archive, &workspace)?;
     debian_programs(&mut archive)?;
     busybox(&mut archive)?;
     modules(&mut archive)?;
@@ -84,6 +94,17 @@ fn tree(archive: &mut Out, from: &Path, to: &str) -> Result<()> {
         } else {
             archive.file(&target, &read(&entry.path())?)?;
         }
+    }
+    Ok(())
+}
+
+/// What the other machine gets on top of its Debian: our units and rules, where the package puts them, and how it is
+/// set up.
+fn lay_over(archive: &mut Out, workspace: &Path) -> Result<()> {
+    tree(archive, &workspace.join("tests/debian"), "/lay-over")?;
+    for (file, place) in SYSTEMD {
+        let from = workspace.join("systemd").join(file);
+        archive.file(&format!("/lay-over/usr/lib/{place}"), &read(&from)?)?;
     }
     Ok(())
 }

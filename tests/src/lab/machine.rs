@@ -16,8 +16,9 @@ use serde_json::json;
 
 use super::kernel::Kernel;
 use super::qmp::{self, Qmp};
-use super::rig::Rig;
-use super::{console, disk};
+use super::rig::{Kind, Rig};
+use super::{console, disk, place};
+use crate::guest::debian;
 use crate::protocol::{Answer, Event};
 
 /// How many slots for cards there are. Whatever is in them is plugged into one network switch.
@@ -232,6 +233,11 @@ fn qemu(rig: &Rig, arguments: &[String]) -> Result<Command> {
         command.args(["-device", &words.join(",")]);
     }
     command.args(["-drive", &disk::drive(&rig.disk())]);
+    let mut arguments = arguments.to_vec();
+    if rig.kind() == Kind::Debian {
+        command.args(["-drive", &disk::system(&place::debian())]);
+        arguments.extend(["cgroup_no_v1=all", debian::ARGUMENT].map(str::to_owned));
+    }
     command.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(rig.initramfs());
     command.args(["-append", &format!("{} {}", kernel_arguments(), arguments.join(" "))]);
     Ok(command)

@@ -21,6 +21,11 @@ pub fn lab() -> PathBuf {
     target().join("lab")
 }
 
+/// The image of a Debian with systemd.
+pub(super) fn debian() -> PathBuf {
+    lab().join("debian/root.img")
+}
+
 /// The reference plugin for addresses, of Debian's package containernetworking-plugins.
 pub fn host_local() -> PathBuf {
     lab().join("peers/host-local")

@@ -8,29 +8,59 @@ use anyhow::{Context, Result};
 
 use super::build::Programs;
 use super::{disk, image, place};
+use crate::guest;
 use crate::protocol::Orders;
+
+/// Which machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A kernel with our own init and nothing else.
+    Bare,
+    /// A Debian with its systemd, udev and network managers.
+    Debian,
+}
+
+impl Kind {
+    /// The one that these orders are for: all tests of a boot need the same.
+    pub(super) fn of(orders: &Orders) -> Self {
+        match orders {
+            Orders::Tests { names, .. }
+                if names.iter().any(|name| guest::tests::needs_systemd(name)) =>
+            {
+                Self::Debian
+            }
+            _ => Self::Bare,
+        }
+    }
+}
 
 /// Files for a machine. Dropped: removed.
 #[derive(Debug)]
 pub(super) struct Rig {
     directory: PathBuf,
+    kind: Kind,
 }
 
 impl Rig {
     /// All that the machine needs but its orders, with an empty disk.
-    pub(super) fn new(programs: &Programs) -> Result<Self> {
+    pub(super) fn new(programs: &Programs, kind: Kind) -> Result<Self> {
         static RIGS: AtomicU32 = AtomicU32::new(0);
         let rigs = place::lab().join("run");
         let number = RIGS.fetch_add(1, Ordering::Relaxed);
         if number == 0 {
             remove_abandoned(&rigs);
         }
-        let rig = Self { directory: rigs.join(format!("{}-{number}", std::process::id())) };
+        let rig = Self { directory: rigs.join(format!("{}-{number}", std::process::id())), kind };
         let made = fs::create_dir_all(&rig.directory);
         made.with_context(|| format!("make {}", rig.directory.display()))?;
         image::write(&rig.file("base.cpio"), programs)?;
         disk::make(&rig.disk())?;
         Ok(rig)
+    }
+
+    /// Which machine it is for.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Replaces the orders. What is on the disk stays.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::build::Programs;
 use super::machine::{End, Machine, Word};
-use super::rig::Rig;
+use super::rig::{Kind, Rig};
 use super::wreck;
 use crate::figure::Figure;
 use crate::protocol::{Answer, Event, Orders, Request};
@@ -85,7 +85,7 @@ pub(super) enum Happening {
 impl Session {
     /// Boots a machine with these orders.
     pub(super) fn boot(programs: &Programs, orders: Orders) -> Result<Self> {
-        let rig = Rig::new(programs)?;
+        let rig = Rig::new(programs, Kind::of(&orders))?;
         rig.order(&orders)?;
         let machine = Machine::boot(&rig, BOOT, &[])?;
         let waiting = if let Orders::Tests { names, .. } = orders { names } else { Vec::new() };

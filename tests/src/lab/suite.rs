@@ -32,15 +32,22 @@ pub fn run(names: &[String]) -> Result<bool> {
     place::set_up()?;
     let programs = build::build(Profile::Lab)?;
     let tally = Mutex::new(Tally::default());
-    let count = MACHINES.min(names.len());
+    let (with_systemd, bare): (Vec<String>, Vec<String>) =
+        names.iter().cloned().partition(|name| guest::tests::needs_systemd(name));
+    let count = MACHINES.min(bare.len()).max(1);
     println!("\nrunning {} tests, shared by {count} VMs", names.len());
     thread::scope(|scope| {
         let machines: Vec<_> = (0..count)
             .map(|number| {
                 // Every second test, and not the first half: neighbours are of a kind, and as slow.
-                let share = names.iter().skip(number).step_by(count).cloned().collect();
+                let share = bare.iter().skip(number).step_by(count).cloned().collect();
+                // Those that need the other machine get it when the first of these is done.
+                let others = if number == 0 { with_systemd.clone() } else { Vec::new() };
                 let (programs, tally) = (&programs, &tally);
-                scope.spawn(move || work_off(programs, share, tally))
+                scope.spawn(move || {
+                    work_off(programs, share, tally)?;
+                    work_off(programs, others, tally)
+                })
             })
             .collect();
         machines.into_iter().try_for_each(|machine| match machine.join() {

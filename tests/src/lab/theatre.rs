@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use super::build::{self, Profile, Programs};
-use super::rig::Rig;
+use super::rig::{Kind, Rig};
 use super::session::{Happening, Session};
 use super::{machine, place, suite};
 use crate::figure::Figure;
@@ -39,7 +39,7 @@ pub(super) fn bench(
 pub fn shell() -> Result<bool> {
     place::set_up()?;
     let programs = build::build(Profile::Lab)?;
-    let rig = Rig::new(&programs)?;
+    let rig = Rig::new(&programs, Kind::Bare)?;
     rig.order(&Orders::Shell(terminal().unwrap_or(Terminal { rows: 24, columns: 80 })))?;
     println!(
         "booting; leave the shell with exit or Ctrl-D, and a machine that hangs with Ctrl-A X"
