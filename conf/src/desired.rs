@@ -170,16 +170,12 @@ pub fn fold(policies: &[Policy], node: &Node) -> Desired {
         if outcome.pfs.is_empty() {
             outcome.no_match = Some(matching::no_pf(policy, node));
         } else {
-            outcome.unmatched = matching::unmatched(policy, node);
+            outcome.unmatched = matching::unmatched(&policy.nic, node);
             outcome.hints = matching::renamed(&policy.nic, node.pfs.iter());
-            outcome.others = matching::named(&policy.nic, node).map(told).collect();
+            outcome.others = matching::named(&policy.nic, node);
         }
     }
     desired
-}
-
-fn told(other: &Other) -> String {
-    other.told.clone()
 }
 
 /// The policies as they beat each other, the winner first: the lowest priority number, of equal

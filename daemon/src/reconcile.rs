@@ -136,20 +136,8 @@ pub fn reconcile(
     if situation.trial.is_some() {
         settle_trial(host, &mut troubles);
     }
-    let conditions = Vec::new();
-    let pause = None;
-    let pass = Pass {
-        planned,
-        situation,
-        left,
-        lanes,
-        pools,
-        conditions,
-        keepers,
-        troubles,
-        notices,
-        pause,
-    };
+    let pass =
+        Pass { lanes, keepers, notices, ..Pass::of(planned, situation, left, pools, troubles) };
     Ok(publish(host, pass))
 }
 
@@ -159,22 +147,33 @@ fn look(host: &Host, written: &Written, pause: Pause) -> Result<Pass, SituationE
     let situation = Situation::look(host, written)?;
     let pools = settle_pools(host, &situation, false, &mut troubles);
     let planned = situation.plan();
-    let (left, lanes, conditions) = (planned.clone(), BTreeMap::new(), Vec::new());
-    let pause = Some(pause);
-    let (keepers, notices) = (BTreeSet::new(), Vec::new());
-    let pass = Pass {
-        planned,
-        situation,
-        left,
-        lanes,
-        pools,
-        conditions,
-        keepers,
-        troubles,
-        notices,
-        pause,
-    };
+    let left = planned.clone();
+    let pass = Pass { pause: Some(pause), ..Pass::of(planned, situation, left, pools, troubles) };
     Ok(publish(host, pass))
+}
+
+impl Pass {
+    /// One that has done nothing, and is not published yet.
+    fn of(
+        planned: Plan,
+        situation: Situation,
+        left: Plan,
+        pools: BTreeMap<PoolRef, Standing>,
+        troubles: Vec<String>,
+    ) -> Self {
+        Self {
+            planned,
+            situation,
+            left,
+            lanes: BTreeMap::new(),
+            pools,
+            conditions: Vec::new(),
+            keepers: BTreeSet::new(),
+            troubles,
+            notices: Vec::new(),
+            pause: None,
+        }
+    }
 }
 
 /// Tells of damaged journal files once, and puts them where they can be looked at.

@@ -164,9 +164,9 @@ impl Route {
         }
     }
 
-    /// The name of a link for an error's text. Asked only when something has failed: a verb that
-    /// succeeds costs one request.
-    pub(super) fn name_of(&mut self, index: u32) -> String {
+    /// The name of a link for a message. Asked only when something has failed, or is worth a warning:
+    /// a verb that succeeds costs one request.
+    pub fn name_of(&mut self, index: u32) -> String {
         match self.link_by_index(index) {
             Ok(Some(link)) => link.name,
             Ok(None) | Err(_) => format!("link {index}"),

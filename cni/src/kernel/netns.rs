@@ -1,6 +1,6 @@
 //! Network namespaces.
 
-mod owner;
+pub mod owner;
 mod search;
 
 use std::fs::File;
@@ -28,37 +28,17 @@ impl Netns {
     /// The namespace bound to `path` (`/run/netns/NAME`, `/proc/PID/ns/net`). Anything that is not
     /// a network namespace is EINVAL, a path that leads nowhere ENOENT.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let name = path.display().to_string();
         // O_NONBLOCK: whatever lies there, a FIFO for one, must not hold us up.
-        let opened = File::options()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
-            .open(path)
-            .map_err(Cause::from)
-            .and_then(|file| check(file.as_fd()).map(|()| file));
-        match opened {
-            Ok(file) => Ok(Self { file: file.into(), name }),
-            Err(cause) => Err(Error::new("open", format!("network namespace {name}"), cause)),
-        }
+        let file = opened(path, libc::O_NONBLOCK, check)?;
+        Ok(Self { file, name: path.display().to_string() })
     }
 
     /// The same of a path that anybody may have chosen: nothing there is opened that is not on the
     /// file system of namespaces. To open a watchdog, a tape or a terminal line does something.
     fn open_mount(path: &Path) -> Result<Self, Error> {
-        let place = File::options()
-            .read(true)
-            .custom_flags(libc::O_PATH | libc::O_CLOEXEC)
-            .open(path)
-            .map_err(Cause::from)
-            .and_then(|place| on_nsfs(place.as_fd()).map(|()| place));
-        let name = path.display().to_string();
-        match place {
-            Ok(place) => {
-                let opened = Self::open(Path::new(&format!("/proc/self/fd/{}", place.as_raw_fd())));
-                opened.map(|netns| Self { name, ..netns })
-            }
-            Err(cause) => Err(Error::new("open", format!("network namespace {name}"), cause)),
-        }
+        let place = opened(path, libc::O_PATH, on_nsfs)?;
+        let opened = Self::open(Path::new(&format!("/proc/self/fd/{}", place.as_raw_fd())));
+        opened.map(|netns| Self { name: path.display().to_string(), ..netns })
     }
 
     /// The calling thread's namespace. A socket tells of it: each part of a path through /proc
@@ -169,6 +149,21 @@ pub(super) fn cookie_of(socket: BorrowedFd<'_>) -> Result<u64, Error> {
         Ok(_) => Ok(cookie),
         Err(errno) => Err(Error::new("read", "SO_NETNS_COOKIE", errno)),
     }
+}
+
+/// Opens what `check` finds right.
+fn opened(
+    path: &Path,
+    flags: libc::c_int,
+    check: impl FnOnce(BorrowedFd<'_>) -> Result<(), Cause>,
+) -> Result<OwnedFd, Error> {
+    File::options()
+        .read(true)
+        .custom_flags(flags | libc::O_CLOEXEC)
+        .open(path)
+        .map_err(Cause::from)
+        .and_then(|file| check(file.as_fd()).map(|()| file.into()))
+        .map_err(|cause| Error::new("open", format!("network namespace {}", path.display()), cause))
 }
 
 /// Whether an open file is a network namespace: on nsfs, and of the right kind.

@@ -50,8 +50,7 @@ fn warn_of_others(
             other.index != own.index && other.has_destination_of(own) && other.shares_table(own)
         });
         for rival in rivals {
-            let link = in_container.link_by_index(rival.index)?;
-            let name = link.map_or_else(|| format!("link {}", rival.index), |link| link.name);
+            let name = in_container.name_of(rival.index);
             log.warning(&format_args!(
                 "{ifname} has a default route{}, and so has {name}{}: {}",
                 via(own),

@@ -206,10 +206,9 @@ pub(super) fn no_pf(policy: &Policy, node: &Node) -> NoMatch {
 
 /// What else is here of what `nic` selects, a sentence each, and which of its names nothing has.
 fn others(nic: &NicSelector, node: &Node) -> Vec<String> {
-    let told = |other: &Other| other.told.clone();
-    let mut sentences: Vec<String> = named(nic, node).map(told).collect();
+    let mut sentences = named(nic, node);
     if !sentences.is_empty() {
-        let absent = unmatched_names(nic, node);
+        let absent = unmatched(nic, node);
         if !absent.is_empty() {
             sentences.push(format!("this host has no {}", absent.join(", ")));
         }
@@ -222,12 +221,13 @@ fn others(nic: &NicSelector, node: &Node) -> Vec<String> {
     let of_kind = node.others.iter().filter(|other| {
         has(nic.vendor, other.vendor) && has(nic.device, other.device) && other.vendor.is_some()
     });
-    of_kind.map(told).collect()
+    of_kind.map(|other| other.told.clone()).collect()
 }
 
-/// What `nic` gives by name or address and is no PF.
-pub(super) fn named<'n>(nic: &'n NicSelector, node: &'n Node) -> impl Iterator<Item = &'n Other> {
-    node.others.iter().filter(|other| is_other(nic, other))
+/// What `nic` gives by name or address and is no PF, a sentence each.
+pub(super) fn named(nic: &NicSelector, node: &Node) -> Vec<String> {
+    let named = node.others.iter().filter(|other| is_other(nic, other));
+    named.map(|other| other.told.clone()).collect()
 }
 
 fn is_other(nic: &NicSelector, other: &Other) -> bool {
@@ -248,12 +248,8 @@ fn closest(policy: &Policy, node: &Node) -> String {
     format!("; closest is {}: {}", pf.label(), misses.join(", "))
 }
 
-/// The PF names and addresses that `policy` gives and no PF of `node` has.
-pub(super) fn unmatched(policy: &Policy, node: &Node) -> Vec<String> {
-    unmatched_names(&policy.nic, node)
-}
-
-fn unmatched_names(nic: &NicSelector, node: &Node) -> Vec<String> {
+/// The PF names and addresses that `nic` gives and nothing of `node` has.
+pub(super) fn unmatched(nic: &NicSelector, node: &Node) -> Vec<String> {
     let is_other = |name: &str| {
         node.others.iter().any(|other| other.name.as_ref().is_some_and(|own| own.as_str() == name))
     };

@@ -41,9 +41,9 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let left = leftovers::all(&context.host)?;
     let silence = asked.as_ref().err().map(|silent| Chain(silent).to_string());
     let status = Status::of(&situation, &plan, &pools.as_ref(), daemon.as_ref(), pause, left)
-        .beside_silence(silence.clone());
+        .beside_silence(silence);
     context.out.show(&status)?;
-    if let Some(silence) = &silence {
+    if let Some(silence) = &status.daemon_silence {
         complain(&format_args!("what the daemon has to say is left out: {silence}"));
     }
     complain_of_sources(&situation);

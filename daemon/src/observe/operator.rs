@@ -16,6 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use caps::Capability;
+use cni::kernel::netns::owner;
 use cni::kernel::processes::Process;
 use conf::PciAddress;
 use conf::node_state::{NodeState, WantedInterface};
@@ -45,9 +46,6 @@ pub(super) struct Operator {
     initial_mtus: BTreeMap<PciAddress, u32>,
 }
 
-/// The first user namespace (`PROC_USER_INIT_INO`, include/uapi/linux/nsfs.h), as links show it.
-const FIRST_USERS: &str = "user:[4026531837]";
-
 /// The process of its daemon.
 pub(super) fn daemon(processes: &[Process]) -> Option<OperatorDaemon> {
     let named = processes.iter().filter(|process| is_its_binary(&process.program));
@@ -68,8 +66,13 @@ pub(crate) fn is_daemon(process: &Path) -> bool {
 /// the capability without which nobody makes VFs.
 fn is_roots(process: &Path) -> bool {
     let users = fs::read_link(process.join("ns/user"));
-    users.is_ok_and(|users| users == Path::new(FIRST_USERS))
+    users.is_ok_and(|users| users == Path::new(&first_users()))
         && Status::from_file(process.join("status")).is_ok_and(|status| is_privileged(&status))
+}
+
+/// The first user namespace, as links show it.
+fn first_users() -> String {
+    format!("user:[{}]", owner::FIRST)
 }
 
 fn is_privileged(status: &Status) -> bool {

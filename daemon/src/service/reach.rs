@@ -12,6 +12,8 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
+use procfs::FromRead;
+use procfs::process::Status;
 
 use super::lock;
 use crate::host::Host;
@@ -51,9 +53,8 @@ impl Silent {
 }
 
 fn is_stopped(process: i32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let state = status.lines().find_map(|line| line.strip_prefix("State:"));
-    state.is_some_and(|state| state.trim_start().starts_with(['T', 't']))
+    let status = Status::from_file(format!("/proc/{process}/status"));
+    status.is_ok_and(|status| status.state.starts_with(['T', 't']))
 }
 
 /// Connects to a socket. That, each read and each write take `patience` at most.

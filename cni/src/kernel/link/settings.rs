@@ -107,10 +107,8 @@ impl LinkSettings {
     /// What has to be set of a link with these settings to make it one with `wanted`. What only one
     /// of the two has is left alone.
     pub fn changes(&self, wanted: &Self) -> Vec<Setting> {
-        let mut changes = Vec::new();
-        if self.flags != wanted.flags {
-            changes.push(What::Flags(wanted.flags));
-        }
+        let mut changes: Vec<What> =
+            self.change_of_flags(wanted).into_iter().map(|setting| setting.what).collect();
         if self.broadcast != wanted.broadcast {
             changes.push(What::Broadcast(wanted.broadcast.clone()));
         }

@@ -10,7 +10,7 @@ use crate::kernel::{Cause, Errno, Error};
 
 /// The first user namespace (`PROC_USER_INIT_INO`, include/uapi/linux/nsfs.h). Whoever may do
 /// something in it may do it on the machine.
-const FIRST: u64 = 4_026_531_837;
+pub const FIRST: u64 = 4_026_531_837;
 
 /// Whether the namespace at `link` (`/proc/PID/ns/mnt`) belongs to the first user namespace. One
 /// whose thread is gone may have.

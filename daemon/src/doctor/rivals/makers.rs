@@ -232,18 +232,21 @@ fn by_rule(text: &str) -> Option<&'static str> {
 }
 
 fn by_networkd(text: &str) -> Option<&'static str> {
-    let has = |mark: &str| super::lines(text).any(|line| line.starts_with(mark));
-    ["SR-IOVVirtualFunctions", "[SR-IOV]"].into_iter().find(|mark| has(mark))
+    begins_a_line(text, &["SR-IOVVirtualFunctions", "[SR-IOV]"])
 }
 
 fn by_connection(text: &str) -> Option<&'static str> {
-    let has = |mark: &str| super::lines(text).any(|line| line.starts_with(mark));
-    ["total-vfs", "[sriov]"].into_iter().find(|mark| has(mark))
+    begins_a_line(text, &["total-vfs", "[sriov]"])
 }
 
 fn by_ifcfg(text: &str) -> Option<&'static str> {
-    let mark = "SRIOV_TOTAL_VFS";
-    super::lines(text).any(|line| line.starts_with(mark)).then_some(mark)
+    begins_a_line(text, &["SRIOV_TOTAL_VFS"])
+}
+
+/// The first of `marks` that a line begins with.
+fn begins_a_line(text: &str, marks: &[&'static str]) -> Option<&'static str> {
+    let has = |mark: &str| super::lines(text).any(|line| line.starts_with(mark));
+    marks.iter().copied().find(|mark| has(mark))
 }
 
 fn by_nmstate(text: &str) -> Option<&'static str> {

@@ -74,13 +74,13 @@ fn the_daemon_is_known_by_its_binary() {
 fn only_the_machines_root_is_the_daemon() {
     const ALL: &str = "000001ffffffffff";
     for (users, uid, capabilities, expected) in [
-        (FIRST_USERS, "0\t0\t0\t0", ALL, true),
-        (FIRST_USERS, "0\t0\t0\t0", "0000000000200000", true),
-        (FIRST_USERS, "1000\t0\t0\t0", ALL, true),
-        (FIRST_USERS, "0\t0\t0\t0", "00000000a80425fb", false),
-        (FIRST_USERS, "1000\t1000\t1000\t1000", "0000000000000000", false),
-        (FIRST_USERS, "1000\t1000\t1000\t1000", ALL, false),
-        (FIRST_USERS, "0\t1000\t0\t0", ALL, false),
+        (&*first_users(), "0\t0\t0\t0", ALL, true),
+        (&*first_users(), "0\t0\t0\t0", "0000000000200000", true),
+        (&*first_users(), "1000\t0\t0\t0", ALL, true),
+        (&*first_users(), "0\t0\t0\t0", "00000000a80425fb", false),
+        (&*first_users(), "1000\t1000\t1000\t1000", "0000000000000000", false),
+        (&*first_users(), "1000\t1000\t1000\t1000", ALL, false),
+        (&*first_users(), "0\t1000\t0\t0", ALL, false),
         ("user:[4026532581]", "0\t0\t0\t0", ALL, false),
     ] {
         let proc = tempfile::tempdir().unwrap();
@@ -106,7 +106,7 @@ fn only_the_machines_root_is_the_daemon() {
 fn what_is_known_of_a_process_is_read_from_the_kernel() {
     let own = Path::new("/proc/self");
     let status = Status::from_file(own.join("status")).unwrap();
-    let is_first = fs::read_link(own.join("ns/user")).unwrap() == Path::new(FIRST_USERS);
+    let is_first = fs::read_link(own.join("ns/user")).unwrap() == Path::new(&first_users());
     assert_eq!(is_roots(own), is_first && is_privileged(&status));
     assert!(!is_daemon(own));
 }
