@@ -16,6 +16,9 @@ use crate::protocol::Orders;
 /// So many machines share the tests. One mostly waits: the kernel sleeps for seconds when VFs come and go.
 const MACHINES: usize = 2;
 
+/// So much of a failure's message is repeated at the end of a run.
+const MESSAGE_LINES: usize = 12;
+
 /// The names of the tests that contain one of `filters`, or all when there is none, but none of `skipped`.
 pub fn select(filters: &[&str], skipped: &[&str]) -> Vec<String> {
     let names = guest::tests::all().map(|(name, _)| *name);
@@ -64,18 +67,26 @@ pub fn run(names: &[String]) -> Result<bool> {
 #[derive(Debug, Default)]
 struct Tally {
     passed: usize,
-    failed: Vec<(String, PathBuf)>,
+    failed: Vec<Failure>,
     /// Tests under which QEMU died: each is given one more machine.
     broken: Vec<String>,
 }
 
+/// One test that failed.
+#[derive(Debug)]
+struct Failure {
+    name: String,
+    message: String,
+    wreck: PathBuf,
+}
+
 impl Tally {
+    /// The last that is printed says why each failed: a log that is cut keeps its end.
     fn report(&self) {
-        if !self.failed.is_empty() {
-            println!("\nfailed, and where the wreck is:");
-            for (name, wreck) in &self.failed {
-                println!("    {name}: {}", wreck.display());
-            }
+        for Failure { name, message, wreck } in &self.failed {
+            println!("\nfailed: {name}");
+            message.lines().take(MESSAGE_LINES).for_each(|line| println!("    {line}"));
+            println!("    the wreck: {}", wreck.display());
         }
         for name in &self.broken {
             println!("\nQEMU died under {name}, which was run again");
@@ -118,7 +129,7 @@ fn boot(programs: &Programs, remaining: &mut Vec<String>, tally: &Mutex<Tally>) 
             Happening::Failed { name, transcript, message, wreck } => {
                 println!("test {name} ... FAILED");
                 print_failure(&transcript, &message, &wreck);
-                tally.failed.push((name, wreck));
+                tally.failed.push(Failure { name, message, wreck });
             }
             Happening::Shown(text) => print!("{text}"),
             // Figures were not asked for.
@@ -129,7 +140,7 @@ fn boot(programs: &Programs, remaining: &mut Vec<String>, tally: &Mutex<Tally>) 
                     wreck.display()
                 );
                 if tally.broken.contains(&name) {
-                    tally.failed.push((name, wreck));
+                    tally.failed.push(Failure { name, message, wreck });
                 } else {
                     println!("    booting again for this test");
                     remaining.push(name.clone());
