@@ -61,6 +61,7 @@ fn seven_vfs_from_pod_to_pod() {
     wait_for("the new VFs", || {
         (pf(0).num_vfs() == 3 && read("/sys/class/net/enp1s0/mtu") == "2000").then_some(())
     });
+    wait_until_in_force();
     assert_forgotten();
     remove_object("net.yaml");
     wait_until_in_force();
