@@ -123,8 +123,24 @@ impl Table {
         for column in table.column_iter_mut() {
             column.set_padding((0, 3));
         }
-        table.trim_fmt()
+        let lines: Vec<String> =
+            table.lines().map(|line| without_blanks_at_its_end(&line)).collect();
+        lines.join("\n")
     }
+}
+
+/// A line without the blanks that nobody sees at its end, also before what ends a colour: where the
+/// terminal is narrower than the column they would make a line of their own.
+fn without_blanks_at_its_end(line: &str) -> String {
+    let (mut kept, mut escapes) = (line.trim_end(), String::new());
+    // No text holds an escape: cells are printable.
+    while let Some((before, escape)) = kept.rsplit_once('\u{1b}')
+        && escape.find('m') == Some(escape.len() - 1)
+    {
+        escapes = format!("\u{1b}{escape}{escapes}");
+        kept = before.trim_end();
+    }
+    format!("{kept}{escapes}")
 }
 
 impl Cell {
@@ -176,7 +192,6 @@ x\\u{1b}[2J   128   -";
             out += before;
             rest = after.split_once('m').unwrap().1;
         }
-        out += rest;
-        out.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+        out + rest
     }
 }

@@ -16,5 +16,6 @@ mod rivals;
 mod silent;
 mod status;
 mod switchdev;
+mod terminal;
 mod validate;
 mod virtio;

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 pub use self::running::Running;
+pub use self::terminal::OnTerminal;
 use super::transcript;
 
 mod running;
 mod stream;
+mod terminal;
 
 /// A program may take this long unless it is given another deadline.
 const DEADLINE: Duration = Duration::from_secs(120);

@@ -69,7 +69,7 @@ impl Running {
     fn end(&mut self, status: ExitStatus) -> Output {
         let output = Output {
             call: self.call.clone(),
-            status: status.code().unwrap_or_else(|| -status.signal().unwrap_or(0)),
+            status: number(status),
             stdout: self.stdout.rest(),
             stderr: self.stderr.rest(),
             took: self.started.elapsed(),
@@ -80,6 +80,11 @@ impl Running {
         self.ended = true;
         output
     }
+}
+
+/// The exit status, or minus the signal's number.
+pub(super) fn number(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
 }
 
 impl Drop for Running {

@@ -31,6 +31,7 @@ mod policy;
 mod pools;
 mod power;
 mod service;
+mod terminal;
 mod trial;
 mod unplug;
 mod users;
@@ -47,6 +48,7 @@ pub(super) const TESTS: &[&[Test]] = &[
     service::TESTS,
     metrics::TESTS,
     trial::TESTS,
+    terminal::TESTS,
     pools::TESTS,
     crash::TESTS,
     power::TESTS,
