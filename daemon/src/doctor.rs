@@ -96,6 +96,7 @@ pub fn examine(host: &Host) -> Vec<Finding> {
     // To look at who uses VFs takes the store's lock, which makes its file where that is gone too.
     if is_usable {
         findings.extend(files::leftovers(host));
+        findings.extend(files::fenced(host));
     }
     let situation = is_usable.then(|| look(host));
     let situation = match situation {

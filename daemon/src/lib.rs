@@ -15,6 +15,7 @@ pub mod claims;
 pub mod cli;
 pub mod doctor;
 pub mod dump;
+pub mod fenced;
 pub mod host;
 pub mod journal;
 pub mod judge;

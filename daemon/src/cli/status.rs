@@ -7,6 +7,7 @@ use conf::block::PoolRef;
 use super::{Context, Exit, Outcome, complain, complain_of_sources, ipam};
 use crate::chain::Chain;
 use crate::claims::{self, Directory, Standing};
+use crate::fenced;
 use crate::host::Host;
 use crate::leftovers;
 use crate::pause;
@@ -41,6 +42,7 @@ pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let left = leftovers::all(&context.host)?;
     let silence = asked.as_ref().err().map(|silent| Chain(silent).to_string());
     let status = Status::of(&situation, &plan, &pools.as_ref(), daemon.as_ref(), pause, left)
+        .with_fenced(fenced::all(&context.host)?)
         .beside_silence(silence);
     context.out.show(&status)?;
     if let Some(silence) = &status.daemon_silence {

@@ -10,6 +10,7 @@ use ipam::store::Standing;
 use super::Finding;
 use crate::chain::Chain;
 use crate::claims::Overlap;
+use crate::fenced;
 use crate::host::Host;
 use crate::leftovers::{self, Leftover};
 use crate::situation::Situation;
@@ -60,6 +61,17 @@ pub(super) fn leftovers(host: &Host) -> Vec<Finding> {
         Finding::warning("leftovers", left.to_string(), why)
             .mend("give the address back by the plugin's own means, then")
             .mend(format!("sudo {}", left.clear))
+    };
+    found.iter().map(finding).collect()
+}
+
+/// VFs that go to nobody.
+pub(super) fn fenced(host: &Host) -> Vec<Finding> {
+    let found = fenced::all(host).unwrap_or_default();
+    let finding = |fenced: &fenced::Fenced| {
+        let why = "what its container left on it would be the next one's, so no pod gets it";
+        let finding = Finding::error("fenced", fenced.to_string(), why);
+        fenced.mend.iter().fold(finding, Finding::mend)
     };
     found.iter().map(finding).collect()
 }

@@ -4,6 +4,7 @@ use conf::PciAddress;
 use serde::Serialize;
 
 use super::{Cell, Table, Tone, View};
+use crate::fenced::Fenced;
 use crate::judge::{self, PolicyStatus, State};
 use crate::leftovers::Leftover;
 use crate::pause::Pause;
@@ -42,6 +43,9 @@ pub struct Status {
     /// Records that outlive their attachments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<Leftover>,
+    /// VFs that go to nobody until something is done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fenced: Vec<Fenced>,
 }
 
 /// How the daemon is.
@@ -107,7 +111,14 @@ impl Status {
             policies: judge::policies(situation, plan),
             pools: pools.status(),
             leftovers,
+            fenced: Vec::new(),
         }
+    }
+
+    /// The same with VFs that go to nobody.
+    #[must_use]
+    pub fn with_fenced(self, fenced: Vec<Fenced>) -> Self {
+        Self { fenced, ..self }
     }
 
     /// The same beside a daemon that does not answer, which is told why.
@@ -177,7 +188,13 @@ impl View for Status {
             let row = [Cell::new(short(left.container.as_str())), Cell::new(&left.interface)];
             leftovers.row_with(row, [&left.why, &left.clear]);
         }
-        vec![node, pause, trial, pfs, policies, pools, leftovers]
+        let mut fenced = Table::new(["FENCED VF", "CONTAINER", "DETAIL"]);
+        for vf in &self.fenced {
+            let container = short(vf.container.as_str());
+            let row = [Cell::new(vf.pci_address).tone(Tone::Bad), Cell::new(container)];
+            fenced.row_with(row, std::iter::once(&vf.why).chain(&vf.mend));
+        }
+        vec![node, pause, trial, pfs, policies, pools, leftovers, fenced]
     }
 
     fn nothing(&self) -> &'static str {

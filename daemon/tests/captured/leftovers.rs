@@ -90,3 +90,43 @@ fn leftovers_are_dropped() {
     }
     assert_eq!(machine.railhead(&["attachments"]).out, "nothing is attached\n");
 }
+
+#[test]
+fn fenced_vfs_are_named() {
+    let fenced = |container: &str, vf: &str| {
+        let mut record = record(container, "attached");
+        record["vf"] = json!(vf);
+        record["fence"] =
+            json!("its container left 1 tcx programs; bind igbvf: Input/output error");
+        record
+    };
+    let machine = machine(&[
+        (SANDBOX, fenced(SANDBOX, "0000:01:10.0")),
+        ("c2", fenced("c2", "0000:01:10.2")),
+        ("c3", record("c3", "attached")),
+    ]);
+    // The one was taken from its driver and never given back to it, the other never left it.
+    std::fs::remove_file(machine.path("sys/bus/pci/devices/0000:01:10.0/driver")).unwrap();
+    let status = machine.railhead(&["status"]);
+    let doctor = machine.railhead(&["doctor"]);
+    assert_eq!(doctor.code, 1, "{}", doctor.out);
+    for ran in [&status, &doctor] {
+        for words in [
+            "0000:01:10.0",
+            "0000:01:10.2",
+            "its container left 1 tcx programs; bind igbvf: Input/output error",
+            "echo 0000:01:10.0 | sudo tee /sys/bus/pci/drivers/igbvf/bind",
+            "`sudo dmesg | grep 0000:01:10.2`",
+            "delete the pod",
+        ] {
+            assert!(ran.out.contains(words), "{words} was expected in {}{}", ran.out, ran.err);
+        }
+        assert!(!ran.out.contains("echo 0000:01:10.2"), "{}", ran.out);
+        assert!(!ran.out.contains("c3"), "{}", ran.out);
+    }
+    let json = machine.railhead(&["status", "-o", "json"]);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    let listed = json["fenced"].as_array().unwrap();
+    assert_eq!(listed.len(), 2, "{json}");
+    assert_eq!((&listed[0]["container"], &listed[1]["container"]), (&json!(SANDBOX), &json!("c2")));
+}

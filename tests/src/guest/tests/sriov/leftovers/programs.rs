@@ -119,6 +119,12 @@ pub(super) fn a_vf_that_cannot_be_bound_anew_goes_to_nobody() {
             let fence = shown["attachments"][0]["fence"].to_string();
             assert!(fence.contains("tcx"), "{shown}");
             assert!(run("railhead attachments").ok().stdout.contains("fenced"));
+            for command in ["status", "doctor"] {
+                let told = run(&format!("railhead {command}")).stdout;
+                let named = told.contains(&vf.address) && told.contains("tcx");
+                assert!(named && told.contains("delete the pod"), "{told}");
+                assert_eq!(told.contains("| sudo tee"), !is_bound, "{told}");
+            }
             del().run().ok();
             tenancy.is_home();
         }
