@@ -56,7 +56,7 @@ has_kernel() { [ -e "$lab/kernel/vmlinuz" ] && [ -e "$lab/kernel/modules/modules
 # Of an older list of modules it would be another.
 needs_sriov_cni() { [ -n "$bench" ] && ! [ "$lab/peers/sriov-cni" -nt tests/peers/go.sum ]; }
 # The plugins that other networks of a pod are made with, and that are chained with ours.
-reference='ipam/host-local ipam/static main/bridge main/host-device main/macvlan main/ptp
+reference='ipam/dhcp ipam/host-local ipam/static main/bridge main/host-device main/macvlan main/ptp
            meta/bandwidth meta/sbr meta/tuning meta/vrf'
 needs_reference() { ! [ "$lab/reference/vrf" -nt tests/reference/go.sum ]; }
 needs_go() { [ ! -x "$lab/bin/cnitool" ] || needs_reference || needs_sriov_cni; }

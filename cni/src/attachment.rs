@@ -167,6 +167,14 @@ pub struct ForeignIpam {
     pub refused: bool,
 }
 
+impl ForeignIpam {
+    /// Whether it gives addresses back over the interface that has them, so that its DEL has an
+    /// effect only while that is in the container, and up: a DHCP client.
+    pub fn needs_interface(&self) -> bool {
+        self.plugin.as_ref() == "dhcp"
+    }
+}
+
 impl Ipam {
     /// The plugin, as a message tells it.
     pub fn plugin(&self) -> String {

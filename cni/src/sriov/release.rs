@@ -1,6 +1,7 @@
 //! DEL, and every other way that an attachment ends: one order, from the record alone.
 //!
 //! ```text
+//! lease       of DHCP, which goes back over the netdev while that is in the container
 //! home        the netdev, from wherever it is, under its name
 //! link        flags, MTU, altnames
 //! VF          the PF's attributes
@@ -57,6 +58,7 @@ pub(super) fn del(
     if record.state == State::Released {
         return books::tell(host, &call.log, Some(call), &record);
     }
+    books::tell_over_the_interface(&call.log, call, &record);
     let purpose = Purpose::Release(key.clone());
     let lock = VfLock::take(&host.root, record.vf, purpose, Patience::Wait(PATIENCE))?;
     // Whoever held the lock may have finished the job.

@@ -222,6 +222,8 @@ fn qemu(rig: &Rig, arguments: &[String]) -> Result<Command> {
     // One thread for both processors. With one each, an access to a BAR races with the other's removal of the VF
     // that it belongs to, and QEMU dies: "iotlb_to_section: Assertion `section_index < d->map.sections_nb' failed".
     command.args(["-machine", "q35", "-accel", "tcg,thread=single", "-smp", "2"]);
+    // An emulated machine has nothing to make random numbers from, so that programs in Go wait for them for minutes.
+    command.args(["-cpu", "qemu64,+rdrand"]);
     command.args(["-m", &MEMORY.to_string(), "-no-reboot", "-nic", "none"]);
     command.args(["-device", "intel-iommu"]);
     for slot in 1..=SLOTS {

@@ -44,6 +44,20 @@ pub(super) fn free_addresses(host: &Host, record: &Record) -> Result<Option<Reco
     }
 }
 
+/// Calls an IPAM that gives addresses back over the interface, while that is in the container. It
+/// hears of the end once more when the VF is home, as any other does, and that is what counts: a
+/// second DEL is a success, and one that fails now may have come to an interface that is gone.
+pub(super) fn tell_over_the_interface(log: &Log, call: &Call, record: &Record) {
+    let Ipam::Foreign(memory) = &record.ipam else { return };
+    if !memory.needs_interface() || memory.refused {
+        return;
+    }
+    let Some(_same) = Netns::at(&record.netns, record.netns_cookie) else { return };
+    if let Err(error) = addresses::give_back(memory, &record.key, Some(&record.netns), Some(call)) {
+        log.warning(&error);
+    }
+}
+
 /// Calls the foreign IPAM of `record`, which stands in the store, and writes down that it has
 /// heard. One that holds nothing need not hear it.
 pub(super) fn tell(

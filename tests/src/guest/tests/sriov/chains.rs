@@ -1,5 +1,8 @@
 //! A pod's VF among the work of other plugins: its first interface is theirs, and they come after ours in a chain.
 
+mod beside;
+mod dhcp;
+
 use std::fs;
 
 use serde_json::{Value, json};
@@ -14,6 +17,8 @@ use crate::guest::vf_state::{VfState, assert_unchanged};
 pub(super) const TESTS: &[Test] = &[
     ("sriov::a_default_route_beside_eth0s", a_default_route_beside_eth0s),
     ("sriov::chains_with_the_reference_plugins", chains_with_the_reference_plugins),
+    ("sriov::addresses_by_dhcp", dhcp::addresses_by_dhcp),
+    ("sriov::beside_macvlan_and_host_device", beside::beside_macvlan_and_host_device),
 ];
 
 /// Addresses of both families by `host-local`, with default routes, out of the networks that begin with these words.
@@ -179,11 +184,11 @@ fn chains_with_the_reference_plugins() {
         json!({"type": "tuning", "mac": "02:11:22:33:44:55", "sysctl": {"net.ipv4.conf.IFNAME.arp_filter": "1"}}),
     ];
     fs::create_dir_all(NETWORKS).expect("make a directory");
-    let [statics, host_local, nv_ipam] = ipams;
-    let ours =
-        [("1.0.0", &statics), ("1.1.0", &statics), ("1.1.0", &host_local), ("1.0.0", &nv_ipam)];
-    for (version, ipam) in ours {
-        for later in &after {
+    // Each pair of a version, an IPAM and a later plugin.
+    let versions = ["0.4.0", "1.0.0", "1.1.0"];
+    for (number, ipam) in ipams.iter().enumerate() {
+        for (other, later) in after.iter().enumerate() {
+            let version = versions[(number + other) % versions.len()];
             let name = format!("{} with {} and {later}", version, ipam["type"]);
             let list = json!({"cniVersion": version, "name": "chain", "plugins": [
                 {"type": "sriov", "deviceID": bed.vfs[0].address, "ipam": ipam}, later,
