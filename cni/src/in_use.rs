@@ -12,6 +12,7 @@ use conf::IfName;
 use ipnetwork::IpNetwork;
 
 use crate::kernel::Error;
+use crate::kernel::bpf;
 use crate::kernel::link::Link;
 use crate::kernel::netlink::Route;
 use crate::kernel::route::IpRoute;
@@ -37,6 +38,8 @@ pub struct Facts {
     pub routes: Vec<IpRoute>,
     /// Whether an XDP program is attached to it.
     pub xdp: bool,
+    /// Whether tcx programs are attached to it.
+    pub tcx: bool,
     /// How it queues what it sends.
     pub qdisc: Option<String>,
     /// How interfaces do unless told otherwise.
@@ -60,6 +63,8 @@ pub enum Sign {
     Route(IpNetwork),
     /// An XDP program is attached to it.
     Xdp,
+    /// A tcx program is.
+    Tcx,
     /// Traffic control is set up on it: the kind of queueing.
     TrafficControl(String),
 }
@@ -85,6 +90,7 @@ impl Facts {
         address()
             .or_else(|| self.is_shared.then_some(Sign::UpperElsewhere))
             .or_else(|| self.xdp.then_some(Sign::Xdp))
+            .or_else(|| self.tcx.then_some(Sign::Tcx))
             .or_else(|| self.ingress.clone().map(Sign::TrafficControl))
             .or_else(|| self.unusual_qdisc().map(Sign::TrafficControl))
             .or_else(route)
@@ -151,6 +157,8 @@ impl Tables {
             addresses: self.addresses.iter().filter(|found| of_it(found.index)).cloned().collect(),
             routes: self.routes.iter().filter(|route| of_it(route.index)).cloned().collect(),
             xdp: !link.xdp.is_empty(),
+            // Whoever may not ask for programs cannot take the interface either.
+            tcx: bpf::tcx_programs(link.index).is_ok_and(|count| count > 0),
             qdisc: link.qdisc.clone(),
             default_qdisc: self.default_qdisc.clone(),
             ingress: host.ingress(link.index)?,
@@ -172,6 +180,7 @@ impl fmt::Display for Sign {
             Self::Route(network) if network.prefix() == 0 => f.write_str("default route by it"),
             Self::Route(network) => write!(f, "route to {network} by it"),
             Self::Xdp => f.write_str("an XDP program is attached to it"),
+            Self::Tcx => f.write_str("a tcx program is attached to it"),
             Self::TrafficControl(kind) => write!(f, "traffic control ({kind}) is set up on it"),
         }
     }
@@ -219,6 +228,7 @@ mod tests {
                 "address 2001:db8::7",
             ),
             (Facts { xdp: true, ..free() }, "XDP"),
+            (Facts { tcx: true, ..free() }, "tcx"),
             (Facts { ingress: qdisc("clsact"), ..free() }, "(clsact)"),
             (Facts { qdisc: qdisc("htb"), ..free() }, "(htb)"),
             // RTPROT_BOOT: `ip route add`; RTPROT_STATIC; RTPROT_BGP.

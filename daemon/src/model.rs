@@ -109,6 +109,7 @@ fn newborn(pf: &Pf, index: VfIndex) -> Vf {
         admin_mac: Some(conf::Mac::ZERO),
         iommu_group: pf.iommu_group,
         user: None,
+        packet_sockets: 0,
     };
     if pf.autoprobe {
         bind(&mut vf, index, &Binding::Default);

@@ -162,10 +162,14 @@ fn vf(
         admin_mac,
         iommu_group: function.iommu_group,
         user: None,
+        packet_sockets: 0,
     };
     vf.user = users.of(&vf, master);
     if let (None, Some(netdev)) = (&vf.user, &vf.netdev) {
         vf.user = links.used_by_host(host, netdev.index)?.map(|sign| User::Host { sign });
+    }
+    if let Some(netdev) = &vf.netdev {
+        vf.packet_sockets = links.packet_sockets(vf.address, netdev.index)?;
     }
     Ok(vf)
 }

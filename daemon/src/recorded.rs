@@ -54,6 +54,9 @@ pub struct Told {
     pub admin_macs: AllAdminMacs,
     /// Who uses which VF.
     pub users: BTreeMap<PciAddress, User>,
+    /// How many packet sockets listen at which VF.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packet_sockets: BTreeMap<PciAddress, u32>,
     /// Writes under way, by PF.
     pub stuck: BTreeMap<PciAddress, Stuck>,
     /// The SR-IOV Network Operator's daemon.

@@ -168,6 +168,14 @@ pub struct Vf {
     pub iommu_group: Option<u32>,
     /// Who uses it.
     pub user: Option<User>,
+    /// How many packet sockets listen at its netdev: no sign of use, but worth knowing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub packet_sockets: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+pub(crate) fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Who uses a VF, so that nothing may be done to it.
@@ -227,6 +235,16 @@ impl Snapshot {
 }
 
 impl Vf {
+    /// Who uses it, in words; where nobody does, who listens at it all the same.
+    pub fn used_by(&self) -> Option<String> {
+        let listened = match self.packet_sockets {
+            0 => None,
+            1 => Some("nobody (1 packet socket listens)".to_owned()),
+            count => Some(format!("nobody ({count} packet sockets listen)")),
+        };
+        self.user.as_ref().map(ToString::to_string).or(listened)
+    }
+
     /// Whether people mean it by `name`: its netdev's name or altname, or its address.
     pub fn goes_by(&self, name: &str) -> bool {
         let netdev = self.netdev.as_ref().map(|netdev| netdev.name.as_str());

@@ -80,6 +80,7 @@ impl Pf {
                 admin_mac: Some(mac),
                 iommu_group: Some(20 + u32::from(index)),
                 user: None,
+                packet_sockets: 0,
             };
             self.vfs.insert(VfIndex(index), vf);
         }

@@ -1,7 +1,7 @@
 //! What shows that the host uses a link, apart from what the link itself tells: addresses with where
 //! they came from, what filters its frames, and what stands on it unseen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
@@ -133,6 +133,25 @@ fn shared_link(line: &str) -> Option<u32> {
     (times > 1 && ALL_NODES.contains(&address)).then_some(index)
 }
 
+/// How many packet sockets listen at each link of the calling thread's namespace. Those that listen
+/// at all links at once say nothing about one.
+pub fn packet_sockets() -> Result<BTreeMap<u32, u32>, Error> {
+    let path = Path::new("/proc/thread-self/net/packet");
+    let text = procfs::read(path)?.unwrap_or_default();
+    let mut sockets = BTreeMap::new();
+    for index in String::from_utf8_lossy(&text).lines().filter_map(packet_link) {
+        *sockets.entry(index).or_default() += 1;
+    }
+    Ok(sockets)
+}
+
+/// `0000000000000000 3      3    0003   2     1 0      0      12345`: socket, references, type,
+/// protocol, link, running, memory, user, inode.
+fn packet_link(line: &str) -> Option<u32> {
+    let index = line.split_ascii_whitespace().nth(4)?.parse().ok()?;
+    (index != 0).then_some(index)
+}
+
 /// How links queue what they send unless told otherwise (`net.core.default_qdisc`).
 pub fn default_qdisc() -> String {
     let value = fs::read_to_string("/proc/sys/net/core/default_qdisc").unwrap_or_default();
@@ -150,5 +169,19 @@ mod tests {
         assert_eq!(shared_link("3    d0              1     0     01005e000001"), None);
         assert_eq!(shared_link("3    d0              2     0     0180c200000e"), None);
         assert_eq!(shared_link(""), None);
+    }
+
+    #[test]
+    fn a_packet_socket_listens_at_one_link_or_at_all() {
+        let head = "sk               RefCnt Type Proto  Iface R Rmem   User   Inode";
+        assert_eq!(packet_link(head), None);
+        assert_eq!(
+            packet_link("0000000000000000 3      3    88cc   12    1 0      0      7"),
+            Some(12)
+        );
+        assert_eq!(
+            packet_link("0000000000000000 3      3    0003   0     1 0      0      7"),
+            None
+        );
     }
 }

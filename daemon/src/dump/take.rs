@@ -58,6 +58,10 @@ pub(super) fn told(host: &Host, left_out: impl FnOnce(ClientError)) -> Result<To
         guarded,
         admin_macs: admin_macs(&snapshot),
         users: vfs(&snapshot).filter_map(used).collect(),
+        packet_sockets: vfs(&snapshot)
+            .map(|vf| (vf.address, vf.packet_sockets))
+            .filter(|(_, count)| *count > 0)
+            .collect(),
         stuck: snapshot
             .pfs
             .values()

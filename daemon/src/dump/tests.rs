@@ -142,6 +142,7 @@ fn dump() -> Dump {
         guarded: [("192.0.2.1".parse().unwrap(), ways)].into(),
         admin_macs: [(2, [(conf::VfIndex(0), mac)].into())].into(),
         users: [("0000:01:10.0".parse().unwrap(), crate::snapshot::User::OtherNamespace)].into(),
+        packet_sockets: [("0000:01:10.2".parse().unwrap(), 1)].into(),
         stuck: [].into(),
         operator: None,
         leases: crate::recorded::Leases::default(),

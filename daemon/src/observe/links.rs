@@ -10,6 +10,7 @@ use cni::kernel::link::{Hardware, Link};
 use cni::kernel::netlink::Route;
 use cni::kernel::port;
 use cni::kernel::sysfs::Function;
+use cni::kernel::usage;
 use conf::{IfName, Mac, PciAddress};
 
 use super::AdminMacs;
@@ -26,6 +27,8 @@ pub(super) struct Links {
     represented: BTreeSet<PciAddress>,
     /// What shows that the host uses them; asked for when the first VF needs it.
     tables: Option<Tables>,
+    /// Packet sockets by link, likewise.
+    listeners: Option<BTreeMap<u32, u32>>,
 }
 
 /// Who is asked.
@@ -89,7 +92,7 @@ impl Links {
         });
         let by_function = own.collect();
         let by_index = links.into_iter().map(|link| (link.index, link)).collect();
-        Ok(Self { from, by_index, by_function, represented, tables: None })
+        Ok(Self { from, by_index, by_function, represented, tables: None, listeners: None })
     }
 
     /// The netdev of a function; `None` when it has none here.
@@ -118,6 +121,29 @@ impl Links {
             empty => empty.insert(Tables::of_all(route)?),
         };
         Ok(tables.sign(route, host.sysfs(), link)?.map(|sign| sign.to_string()))
+    }
+
+    /// How many packet sockets listen at the netdev of `function`; a captured tree tells none.
+    pub(super) fn packet_sockets(
+        &mut self,
+        function: PciAddress,
+        index: u32,
+    ) -> Result<u32, Error> {
+        let found = match &self.from {
+            From::Files => None,
+            From::Told(recorded) => {
+                let told = recorded.told.as_ref();
+                told.and_then(|told| told.packet_sockets.get(&function).copied())
+            }
+            From::Kernel(_) => {
+                let listeners = match &mut self.listeners {
+                    Some(listeners) => listeners,
+                    empty => empty.insert(usage::packet_sockets()?),
+                };
+                listeners.get(&index).copied()
+            }
+        };
+        Ok(found.unwrap_or_default())
     }
 
     /// The netdevs that others reach this machine by, each with why; a captured tree tells none.

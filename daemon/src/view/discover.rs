@@ -80,6 +80,11 @@ pub struct Vf {
     pub iommu_group: Option<u32>,
     /// Who uses it, in words.
     pub used_by: Option<String>,
+    /// How many packet sockets listen at it, which is no use.
+    #[serde(skip_serializing_if = "crate::snapshot::is_zero")]
+    pub packet_sockets: u32,
+    #[serde(skip)]
+    told: Option<String>,
 }
 
 const NOTHING: &str = "no NIC with SR-IOV found: see whether it is switched on in the firmware and on \
@@ -142,6 +147,8 @@ impl Vf {
             mtu: netdev.map(|netdev| netdev.mtu),
             iommu_group: vf.iommu_group,
             used_by: vf.user.as_ref().map(ToString::to_string),
+            packet_sockets: vf.packet_sockets,
+            told: vf.used_by(),
         }
     }
 }
@@ -188,7 +195,7 @@ impl View for Discovery {
                     Cell::maybe(vf.mac),
                     Cell::maybe(vf.mtu),
                     Cell::maybe(vf.iommu_group),
-                    Cell::maybe(vf.used_by.as_ref()),
+                    Cell::maybe(vf.told.as_ref()),
                 ]);
             }
         }

@@ -8,6 +8,7 @@ use nix::libc;
 use nix::sched::{CloneFlags, setns};
 
 use super::pod::Pod;
+use super::program::run;
 
 // include/uapi/linux/bpf.h
 const BPF_PROG_LOAD: libc::c_long = 5;
@@ -19,6 +20,28 @@ const BPF_PROG_TYPE_SCHED_CLS: u32 = 3;
 const BPF_PROG_TYPE_XDP: u32 = 6;
 const BPF_XDP: u32 = 37;
 const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
+
+/// A bpf file system, and what is pinned there. Dropped: gone.
+pub(super) struct Pins;
+
+impl Pins {
+    /// Where it is.
+    const AT: &str = "/tmp/bpf";
+
+    #[track_caller]
+    pub(super) fn new() -> Self {
+        std::fs::create_dir_all(Self::AT).expect("make a directory");
+        run(&format!("mount -t bpf bpf {}", Self::AT)).ok();
+        Self
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        run(&format!("umount {}", Self::AT));
+        std::fs::remove_dir(Self::AT).ok();
+    }
+}
 
 /// Which way of tcx.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,14 +109,25 @@ pub(super) fn link_tcx(program: &OwnedFd, pod: &Pod, interface: &str, way: Way) 
     link(program, pod, interface, way.attach_type(), 0)
 }
 
+/// The same for an interface of the host.
+#[track_caller]
+pub(super) fn link_tcx_of_host(program: &OwnedFd, index: u64, way: Way) -> OwnedFd {
+    let mut attribute = link_attribute(program, index, way.attach_type(), 0);
+    new_descriptor(bpf(BPF_LINK_CREATE, &mut attribute).expect("make a link"))
+}
+
 #[track_caller]
 fn link(program: &OwnedFd, pod: &Pod, interface: &str, kind: u32, flags: u32) -> OwnedFd {
-    let index = index_in(pod, interface);
-    let mut attribute = [0_u64; 16];
-    attribute[0] = u64::from(descriptor(program)) | u64::from(index) << 32;
-    attribute[1] = u64::from(kind) | u64::from(flags) << 32;
+    let mut attribute = link_attribute(program, index_in(pod, interface).into(), kind, flags);
     let made = inside(pod, move || bpf(BPF_LINK_CREATE, &mut attribute));
     new_descriptor(made.expect("make a link"))
+}
+
+fn link_attribute(program: &OwnedFd, index: u64, kind: u32, flags: u32) -> [u64; 16] {
+    let mut attribute = [0_u64; 16];
+    attribute[0] = u64::from(descriptor(program)) | index << 32;
+    attribute[1] = u64::from(kind) | u64::from(flags) << 32;
+    attribute
 }
 
 /// Attaches a tcx program to an interface of a pod, where it stays with nobody to hold it.

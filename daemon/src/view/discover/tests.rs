@@ -25,7 +25,7 @@ fn snapshot() -> Snapshot {
                 vf.admin_mac = Some("02:00:00:00:00:01".parse().unwrap());
                 vf.iommu_group = Some(12);
             }
-            _ => {}
+            _ => vf.packet_sockets = 2,
         }
     }
     let mut bare = igb("0000:02:00.0", "enp2s0");

@@ -33,6 +33,11 @@ pub struct VfExplained {
     pub wanted_driver: Option<String>,
     /// Who uses it.
     pub used_by: Option<String>,
+    /// How many packet sockets listen at it, which is no use.
+    #[serde(skip_serializing_if = "crate::snapshot::is_zero")]
+    pub packet_sockets: u32,
+    #[serde(skip)]
+    told: Option<String>,
     /// What is still to be done to it, and what is in the way.
     pub waits: Vec<String>,
 }
@@ -71,6 +76,8 @@ impl VfExplained {
             driver: vf.and_then(|vf| vf.driver.as_ref()).map(ToString::to_string),
             wanted_driver: is_wanted.then(|| kind.to_string()),
             used_by: vf.and_then(|vf| vf.user.as_ref()).map(ToString::to_string),
+            packet_sockets: vf.map_or(0, |vf| vf.packet_sockets),
+            told: vf.and_then(crate::snapshot::Vf::used_by),
             waits: waits(plan, pf, index),
         }
     }
@@ -121,7 +128,7 @@ pub(super) fn table(vfs: &[VfExplained]) -> Table {
             Cell::maybe(vf.resource.as_ref()),
             Cell::maybe(vf.driver.as_ref()),
             Cell::maybe(vf.wanted_driver.as_ref()),
-            Cell::maybe(vf.used_by.as_ref()),
+            Cell::maybe(vf.told.as_ref()),
             Cell::new(vf.waits.join("; ")),
         ]);
     }

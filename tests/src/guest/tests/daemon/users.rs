@@ -6,8 +6,10 @@ use serde_json::json;
 
 use super::{drivers, drop_policy, holder_of, put_policy, undo};
 use crate::guest::Test;
+use crate::guest::bpf::{self, Pins, Way};
 use crate::guest::cni::Call;
 use crate::guest::host::{self, pf};
+use crate::guest::packet;
 use crate::guest::pod::Pod;
 use crate::guest::program::{Program, run};
 use crate::guest::railhead::railhead;
@@ -19,6 +21,7 @@ pub(super) const TESTS: &[Test] = &[
     ("daemon::users::a_process_with_the_vfio_group", a_process_with_the_vfio_group),
     ("daemon::users::a_port_of_a_bridge", a_port_of_a_bridge),
     ("daemon::users::vfs_that_the_host_uses", vfs_that_the_host_uses),
+    ("daemon::users::a_program_is_use_and_a_packet_socket_is_none", programs_and_packet_sockets),
     ("daemon::users::a_plugin_and_a_step_wait_for_each_other", a_plugin_and_a_step),
     ("daemon::users::foreign_vfs_in_use", foreign_vfs_in_use),
     ("daemon::users::an_attached_vf_and_one_whose_container_died", attached_and_dead),
@@ -155,6 +158,74 @@ fn vfs_that_the_host_uses() {
     railhead("apply").ok();
     assert_eq!(pf.num_vfs(), 4);
     run("ip link del mgmt0").ok();
+    undo("net");
+}
+
+/// XDP, queueing that somebody chose, and what lldpd does on every interface.
+fn programs_and_packet_sockets() {
+    put_policy("net", "enp1s0", 4, "");
+    railhead("apply").ok();
+    let pf = pf(0);
+    let vfs = pf.vfs();
+    let netdevs: Vec<String> = vfs.iter().map(|vf| vf.wait_for_netdev()).collect();
+    let pins = Pins::new();
+    bpf::pin(&bpf::xdp(), "/tmp/bpf/xdp");
+    run(&format!("ip link set dev {} xdpgeneric pinned /tmp/bpf/xdp", netdevs[0])).ok();
+    run(&format!("tc qdisc replace dev {} root pfifo limit 7", netdevs[1])).ok();
+    let index_of = |vf: usize| {
+        let shown = host::link(&vfs[vf].wait_for_netdev());
+        shown["ifindex"].as_u64().expect("an index")
+    };
+    let link = bpf::link_tcx_of_host(&bpf::tcx(), index_of(2), Way::Ingress);
+    let socket = packet::listen(index_of(3));
+
+    let signs = [
+        "an XDP program is attached to it",
+        "traffic control (pfifo) is set up on it",
+        "a tcx program is attached to it",
+    ];
+    let shown = railhead("discover -o json").ok().json();
+    let shown = &shown["pfs"][0]["vfs"];
+    for (vf, sign) in signs.iter().enumerate() {
+        assert_eq!(
+            (&shown[vf]["usedBy"], &shown[vf]["packetSockets"]),
+            (&json!(sign), &json!(null))
+        );
+    }
+    assert_eq!((&shown[3]["usedBy"], &shown[3]["packetSockets"]), (&json!(null), &json!(1)));
+    let words = "nobody (1 packet socket listens)";
+    for look in ["discover".to_owned(), format!("explain {}", netdevs[3])] {
+        let told = railhead(&look).stdout;
+        assert!(told.contains(words), "{told}");
+    }
+
+    let pod = Pod::new("pod");
+    let config = |vf: usize| {
+        let address = &vfs[vf].address;
+        json!({"cniVersion": "1.0.0", "name": "blue", "type": "sriov", "deviceID": address})
+    };
+    for (vf, sign) in signs.iter().enumerate() {
+        let refused = Call::add("sriov", "c1", &pod, &config(vf)).run().error(11);
+        assert!(refused["msg"].to_string().contains(sign), "{refused}");
+    }
+    Call::add("sriov", "c1", &pod, &config(3)).run().ok();
+    Call::del("sriov", "c1", &pod, &config(3)).run().ok();
+    drop(socket);
+
+    let socket = packet::listen(index_of(3));
+    put_policy("net", "enp1s0", 2, "");
+    let waits = railhead("apply").failed_with(1);
+    for (vf, sign) in signs.iter().enumerate() {
+        assert!(waits.stdout.contains(&format!("VF {vf} ({sign})")), "{waits}");
+    }
+    assert!(!waits.stdout.contains("VF 3"), "{waits}");
+    assert_eq!(pf.num_vfs(), 4);
+    drop(link);
+    run(&format!("ip link set dev {} xdpgeneric off", netdevs[0])).ok();
+    run(&format!("tc qdisc del dev {} root", netdevs[1])).ok();
+    railhead("apply").ok();
+    assert_eq!(pf.num_vfs(), 2);
+    drop((socket, pins));
     undo("net");
 }
 

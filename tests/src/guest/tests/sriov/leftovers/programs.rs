@@ -5,34 +5,13 @@ use std::net::UdpSocket;
 use serde_json::{Value, json};
 
 use super::{End, Tenancy};
-use crate::guest::bpf::{self, Way};
+use crate::guest::bpf::{self, Pins, Way};
 use crate::guest::cni::Call;
 use crate::guest::host::{link, netdev_of};
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
 use crate::guest::trace::Trace;
 use crate::guest::vf_state::VfState;
-
-/// A bpf file system, and what is pinned there.
-struct Pins;
-
-impl Pins {
-    const AT: &str = "/tmp/bpf";
-
-    #[track_caller]
-    fn new() -> Self {
-        std::fs::create_dir_all(Self::AT).expect("make a directory");
-        run(&format!("mount -t bpf bpf {}", Self::AT)).ok();
-        Self
-    }
-}
-
-impl Drop for Pins {
-    fn drop(&mut self) {
-        run(&format!("umount {}", Self::AT));
-        std::fs::remove_dir(Self::AT).ok();
-    }
-}
 
 pub(super) fn no_program_of_a_pod_stays_on_its_vf() {
     let tenancy = Tenancy::new();
