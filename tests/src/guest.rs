@@ -22,6 +22,7 @@ pub mod hand;
 pub mod host;
 pub mod init;
 mod machine;
+mod netlink;
 mod packet;
 pub mod pod;
 pub mod program;

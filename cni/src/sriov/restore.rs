@@ -83,9 +83,14 @@ pub(super) fn mac(
     }
     // igbvf takes what its PF has assigned for its permanent address too, whenever it is closed:
     // the pod's MAC, when the namespace went and closed it before anybody could put that right.
-    if own.permanent_mac.is_some_and(|mac| now.permanent_mac != Some(mac)) && !now.up {
+    let other_mac = own.permanent_mac.is_some_and(|mac| now.permanent_mac != Some(mac));
+    // Where the container had it listen to further addresses, a driver that has no filter for them
+    // made it promiscuous, and the kernel takes that back when it is next up (`__dev_set_rx_mode`).
+    let still_promiscuous = now.promiscuity > 0 && !own.promisc;
+    if (other_mac || still_promiscuous) && !now.up {
         let set = on_host.set_up(link.index).and_then(|()| on_host.set_down(link.index));
-        log.change(format_args!("set {}: up and down, for its permanent MAC", now.name), set)?;
+        let what = if other_mac { "permanent MAC" } else { "promiscuity" };
+        log.change(format_args!("set {}: up and down, for its {what}", now.name), set)?;
     }
     if own.up && !now.up {
         let set = on_host.set_up(link.index);

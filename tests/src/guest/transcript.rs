@@ -50,9 +50,9 @@ thread_local! {
 /// Does one of many hundreds of things: what this thread does meanwhile is not in the transcript. The line to the host
 /// is slow, and a transcript that nobody can read to its end is of no use.
 pub(crate) fn silently<T>(what: impl FnOnce() -> T) -> T {
-    SILENT.set(true);
+    let before = SILENT.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(what));
-    SILENT.set(false);
+    SILENT.set(before);
     outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
 

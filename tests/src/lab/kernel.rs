@@ -29,6 +29,7 @@ const WANTED: &[&str] = &[
     "vrf",
     // What a pod may leave on its interface.
     "sch_ingress",
+    "sch_prio",
     "cls_matchall",
     // Raw packets, for ping and neighbour announcements.
     "af_packet",

@@ -8,17 +8,19 @@ use conf::PciAddress;
 use super::{Sysfs, read};
 use crate::kernel::print;
 
-/// Of the netdev itself.
+/// Of the netdev itself: how it is polled, and what becomes of it when the machine saves power.
 const NAPI: [&str; 3] = ["threaded", "gro_flush_timeout", "napi_defer_hard_irqs"];
+const POWER: [&str; 2] = ["power/control", "power/async"];
 
 /// Of a queue: which processors work on what it received, and how fast it may send.
-const QUEUE: [&str; 6] = [
+const QUEUE: [&str; 7] = [
     "rps_cpus",
     "rps_flow_cnt",
     "tx_maxrate",
     "byte_queue_limits/hold_time",
     "byte_queue_limits/limit_max",
     "byte_queue_limits/limit_min",
+    "byte_queue_limits/stall_thrs",
 ];
 
 /// Which processors send by it. Many drivers choose them when they are first opened.
@@ -41,9 +43,12 @@ impl Sysfs {
             limits.extend(QUEUE.iter().map(|file| contents(&queues.join(queue).join(file))));
             xps.extend(XPS.iter().map(|file| contents(&queues.join(queue).join(file))));
         }
-        let napi: Vec<Vec<u8>> = NAPI.iter().map(|file| contents(&directory.join(file))).collect();
+        let of_netdev = |files: &[&str]| -> Vec<Vec<u8>> {
+            files.iter().map(|file| contents(&directory.join(file))).collect()
+        };
+        let (napi, power) = (of_netdev(&NAPI), of_netdev(&POWER));
         let of = |texts: &[Vec<u8>]| print::of(texts.iter().map(Vec::as_slice));
-        let mut prints = vec![("napi", of(&napi)), ("queues", of(&limits))];
+        let mut prints = vec![("napi", of(&napi)), ("power", of(&power)), ("queues", of(&limits))];
         if xps.iter().flatten().any(|octet| matches!(octet, b'1'..=b'9' | b'a'..=b'f')) {
             prints.push(("xps", of(&xps)));
         }

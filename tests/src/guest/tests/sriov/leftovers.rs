@@ -1,6 +1,8 @@
 //! What a pod leaves on its VF, by malice or by the way: the next pod, and the host, find nothing of it.
 
 mod altnames;
+mod cut;
+mod everything;
 mod programs;
 
 use serde_json::{Value, json};
@@ -9,9 +11,30 @@ use super::{Bed, assert_forgotten};
 use crate::guest::Test;
 use crate::guest::cni::Call;
 use crate::guest::pod::Pod;
+use crate::guest::program::run;
+use crate::guest::railhead::Daemon;
 use crate::guest::vf_state::{VfState, assert_unchanged};
+use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
+    ("sriov::the_table_of_attributes_is_true", everything::the_table_of_attributes_is_true),
+    ("sriov::nothing_of_a_pod_stays_on_its_vf", everything::nothing_of_a_pod_stays_on_its_vf),
+    (
+        "sriov::nothing_stays_where_a_reset_is_asked_for",
+        everything::nothing_stays_where_a_reset_is_asked_for,
+    ),
+    (
+        "sriov::what_is_documented_stays_without_a_reset",
+        everything::what_is_documented_stays_without_a_reset,
+    ),
+    (
+        "sriov::a_del_that_is_cut_short_leaves_no_program",
+        cut::a_del_that_is_cut_short_leaves_no_program,
+    ),
+    (
+        "sriov::a_reclaim_that_is_cut_short_leaves_no_program",
+        cut::a_reclaim_that_is_cut_short_leaves_no_program,
+    ),
     ("sriov::an_altname_keeps_no_vf", altnames::an_altname_keeps_no_vf),
     ("sriov::no_program_of_a_pod_stays_on_its_vf", programs::no_program_of_a_pod_stays_on_its_vf),
     (
@@ -32,6 +55,8 @@ enum End {
     Del,
     /// The namespace dies, then comes DEL.
     Death,
+    /// The namespace dies, no DEL comes, and the daemon finds out.
+    Reclaim,
 }
 
 /// A VF that has a MAC of its own, since a driver that is bound anew makes up another one.
@@ -44,8 +69,14 @@ struct Tenancy {
 impl Tenancy {
     #[track_caller]
     fn new() -> Self {
-        let bed = Bed::new(1);
-        let config = bed.config(0, json!({"vlan": 100}));
+        Self::with(1, &json!({"vlan": 100}))
+    }
+
+    /// The first of so many VFs, with these keys of the config.
+    #[track_caller]
+    fn with(vfs: u16, keys: &Value) -> Self {
+        let bed = Bed::new(vfs);
+        let config = bed.config(0, keys.clone());
         let before = VfState::of(&bed.vfs[0]);
         Self { bed, config, before }
     }
@@ -60,17 +91,36 @@ impl Tenancy {
         let pod = Pod::new("pod1");
         Call::add("sriov", "c1", &pod, &self.config).run().ok();
         life(&pod);
-        let call = self.call("DEL");
-        let reply = match end {
-            End::Del => call.env("CNI_NETNS", pod.path()).run(),
+        let log = match end {
+            End::Del => self.deleted(Some(&pod)),
             End::Death => {
                 drop(pod);
-                call.run()
+                self.deleted(None)
+            }
+            End::Reclaim => {
+                let daemon = Daemon::start();
+                drop(pod);
+                wait_for("the daemon to find out", || {
+                    let listed = run("railhead attachments -o json").ok().json();
+                    (listed["attachments"] == json!([])).then_some(())
+                });
+                daemon.stop().stderr
             }
         };
+        self.is_home();
+        log
+    }
+
+    /// DEL, and what it logs.
+    #[track_caller]
+    fn deleted(&self, pod: Option<&Pod>) -> String {
+        let mut call = self.call("DEL");
+        if let Some(pod) = pod {
+            call = call.env("CNI_NETNS", pod.path());
+        }
+        let reply = call.run();
         let log = reply.output.stderr.clone();
         reply.ok();
-        self.is_home();
         log
     }
 
