@@ -23,6 +23,7 @@ use crate::host::Host;
 mod backoff;
 mod capabilities;
 pub mod client;
+mod crowd;
 mod departures;
 mod due;
 mod events;

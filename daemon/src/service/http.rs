@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Whoever reaches it may be anybody: a connection has one request, a small head, and seconds;
-//! there are only so many at once. Nothing that is served waits for a pass, or keeps one waiting.
+//! there are only so many at once, and who says nothing makes way (`crowd`). Nothing that is served waits for a pass, or keeps one waiting.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use super::crowd::Place;
 use super::health::Pulse;
 use super::published::Published;
 use super::telling::readiness;
@@ -44,9 +45,13 @@ const CONNECTION: Duration = Duration::from_secs(15);
 /// How long an answer waits for what is read for it: Prometheus gives up after ten seconds.
 const READING: Duration = Duration::from_secs(3);
 
-/// How many connections there are at once, on the socket and on the port each; more wait in the
-/// kernel's queue.
-const CONNECTIONS: usize = 32;
+/// How many connections there are at once on the socket.
+const ON_SOCKET: usize = 64;
+
+/// How many connections there are at once on the port: whoever is on this machine has as many as
+/// it likes, and the more there may be, the more it takes to crowd somebody out who is just about to
+/// ask.
+const ON_PORT: usize = 128;
 
 /// The largest head of a request, in octets.
 const HEAD_SIZE: usize = 8 << 10;
@@ -73,8 +78,13 @@ impl Site {
     }
 
     /// Answers the one request of a connection.
-    async fn connection(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    async fn connection(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        place: &Place,
+    ) {
         let service = service_fn(|request| {
+            place.asked();
             let site = Arc::clone(&self);
             async move { Ok::<_, Infallible>(site.answer(&request).await) }
         });

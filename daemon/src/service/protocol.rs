@@ -1,5 +1,5 @@
 //! What goes over the daemon's socket: JSON, one value a line. A client asks once; the daemon
-//! answers with any number of lines and closes.
+//! answers with any number of lines and closes. A client that closes its end before that is gone.
 
 use serde::{Deserialize, Serialize};
 

@@ -7,21 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
+use super::crowd::{Crowd, Place};
 use super::protocol::{LONGEST, Reply, Request};
 use super::published::{Published, State};
 use crate::host::Host;
 use crate::reconcile::Outcome;
 
-/// How long a client may take to say what it wants: each that says nothing holds an open file.
+/// How long a client may take to say what it wants, and to read a line of the answer: each that does
+/// neither holds an open file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Clients that are answered at once: more wait in the kernel's queue, so that they never use up
-/// the files that the daemon itself needs.
+/// How many clients there are at once, so that they never use up the files that the daemon itself
+/// needs.
 const CLIENTS: usize = 64;
 
 /// Listens on the daemon's socket.
@@ -48,12 +50,8 @@ pub(super) async fn serve(
     published: Arc<Published>,
     wanted: Arc<Notify>,
 ) -> io::Error {
-    let places = Arc::new(Semaphore::new(CLIENTS));
+    let crowd = Crowd::of_root(CLIENTS);
     loop {
-        let place = match Arc::clone(&places).acquire_owned().await {
-            Ok(place) => place,
-            Err(closed) => return io::Error::other(closed),
-        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             // It went away while it waited.
@@ -61,26 +59,40 @@ pub(super) async fn serve(
             Err(error) => return error,
         };
         let (published, wanted) = (Arc::clone(&published), Arc::clone(&wanted));
-        tokio::spawn(async move {
-            if let Err(error) = answer(stream, &published, &wanted).await {
-                tracing::debug!("a client went away: {error}");
-            }
-            drop(place);
-        });
+        crowd
+            .let_in(|place| async move {
+                if let Err(error) = answer(stream, &place, &published, &wanted).await {
+                    tracing::debug!("a client went away: {error}");
+                }
+            })
+            .await;
     }
 }
 
-async fn answer(stream: UnixStream, published: &Published, wanted: &Notify) -> io::Result<()> {
+async fn answer(
+    stream: UnixStream,
+    place: &Place,
+    published: &Published,
+    wanted: &Notify,
+) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut read = BufReader::new(read.take(LONGEST));
     tokio::time::timeout(PATIENCE, read.read_line(&mut line)).await??;
+    place.asked();
     match serde_json::from_str(&line) {
         Ok(Request::Status) => {
             let status = published.state.borrow().to_status();
             send(&mut write, &Reply::Status(status)).await
         }
-        Ok(Request::Apply) => apply(&mut write, published, wanted).await,
+        Ok(Request::Apply) => {
+            let answer = apply(&mut write, published, wanted);
+            let mut read = read.into_inner().into_inner();
+            tokio::select! {
+                answer = answer => answer,
+                () = end(&mut read) => Ok(()),
+            }
+        }
         Err(error) => send(&mut write, &Reply::Error(format!("not a request: {error}"))).await,
     }
 }
@@ -127,7 +139,12 @@ async fn outcome_of(
 async fn send(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
     let mut line = serde_json::to_vec(reply)?;
     line.push(b'\n');
-    write.write_all(&line).await
+    tokio::time::timeout(PATIENCE, write.write_all(&line)).await?
+}
+
+/// Waits until a client closes its end: it wants to know no more.
+async fn end(read: &mut OwnedReadHalf) {
+    while read.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {}
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::{CONNECTIONS, Site};
+use super::{ON_PORT, ON_SOCKET, Site};
 use crate::host::Host;
+use crate::service::crowd::Crowd;
 use crate::service::socket;
 
 /// How often to try again when a port is taken, or no files are left.
@@ -24,9 +25,9 @@ pub(in crate::service) fn listen(host: &Host) -> io::Result<UnixListener> {
 
 /// Answers on the socket.
 pub(in crate::service) async fn serve_socket(site: Arc<Site>, listener: UnixListener) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let crowd = Crowd::of_root(ON_SOCKET);
     loop {
-        site.admit(&places, listener.accept()).await;
+        site.admit(&crowd, listener.accept()).await;
     }
 }
 
@@ -58,35 +59,30 @@ async fn serve(site: &Arc<Site>, address: Option<SocketAddr>) {
         }
     };
     tracing::info!("metrics are served on {address}");
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let crowd = Crowd::of_anybody(ON_PORT);
     loop {
-        site.admit(&places, listener.accept()).await;
+        site.admit(&crowd, listener.accept()).await;
     }
 }
 
 impl Site {
-    /// Lets the next connection in once there is a place.
+    /// Lets the next connection in.
     async fn admit<S, A>(
         self: &Arc<Self>,
-        places: &Arc<Semaphore>,
+        crowd: &Arc<Crowd>,
         accept: impl Future<Output = io::Result<(S, A)>>,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
         match accept.await {
             Ok((stream, _)) => {
                 let site = Arc::clone(self);
-                tokio::spawn(async move {
-                    site.connection(stream).await;
-                    drop(place);
-                });
+                crowd.let_in(|place| async move { site.connection(stream, &place).await }).await;
             }
             // It went away while it waited.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!("accept a client of metrics: {error}");
-                drop(place);
                 sleep(RETRY).await;
             }
         }

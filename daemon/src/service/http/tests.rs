@@ -49,6 +49,19 @@ impl Bed {
         self.raw(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await
     }
 
+    /// Has it serve a port as well.
+    async fn port(&self) -> SocketAddr {
+        let address = free_port().await;
+        let (wish, wished) = watch::channel(Some(address));
+        let site = Arc::clone(&self.site);
+        tokio::spawn(async move {
+            serve_loopback(site, wished).await;
+            drop(wish);
+        });
+        assert!(connects(address).await);
+        address
+    }
+
     /// Plays the loop that turns.
     fn turn(&mut self) {
         let mut asked = self.asked.take().unwrap();
@@ -66,6 +79,21 @@ impl Bed {
             state.last = Some(outcome);
         });
     }
+}
+
+const READY: &str = "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// A client that has said this.
+async fn said<S: AsyncWriteExt + Unpin>(mut stream: S, words: &str) -> S {
+    stream.write_all(words.as_bytes()).await.ok();
+    stream
+}
+
+/// All that a client hears.
+async fn all<S: AsyncReadExt + Unpin>(mut stream: S) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok();
+    answer
 }
 
 fn status(answer: &str) -> &str {
@@ -226,22 +254,55 @@ async fn what_is_no_request_is_refused() {
     assert_eq!(status(&bed.get("/metrics").await), "200 OK", "others are served");
 }
 
-/// More clients than there are places, none of which says anything, or says it slowly: they are
-/// sent away, and whoever comes then is served.
+/// Clients that say nothing, or say it slowly, on the socket and on the port: whoever asks is
+/// answered at once beside them, and those that were there first have made way.
 #[tokio::test]
-async fn silent_clients_are_sent_away() {
+async fn silent_clients_make_way() {
     let bed = bed();
-    let mut silent = Vec::new();
-    for _ in 0..2 * CONNECTIONS {
-        let mut stream = bed.connect().await;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost").await.unwrap();
-        silent.push(stream);
+    let port = bed.port().await;
+    for words in ["", "G", "GET /metrics HTTP/1.1\r\nHost", "GET /metrics HTTP/1.1\r\nHost: x\r\n"]
+    {
+        let mut on_socket = Vec::new();
+        let mut on_port = Vec::new();
+        for _ in 0..500 {
+            on_socket.push(said(bed.connect().await, words).await);
+            on_port.push(said(TcpStream::connect(port).await.unwrap(), words).await);
+        }
+        let begun = std::time::Instant::now();
+        assert_eq!(status(&bed.get("/readyz").await), "503 Service Unavailable", "{words:?}");
+        let asks = said(TcpStream::connect(port).await.unwrap(), READY).await;
+        assert_eq!(status(&all(asks).await), "503 Service Unavailable", "{words:?}");
+        assert!(begun.elapsed() < 2 * HEAD, "waits for nobody's time to end: {words:?}");
+        assert_eq!(all(on_socket.remove(0)).await, "", "{words:?}");
+        assert_eq!(all(on_port.remove(0)).await, "", "{words:?}");
     }
-    assert_eq!(status(&bed.get("/metrics").await), "200 OK");
-    for mut stream in silent {
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.ok();
-        assert!(!answer.contains("200 OK"), "{answer}");
+}
+
+/// Everybody inside has asked, and the answers wait: on the port, which is anybody's, the oldest
+/// makes way; on the socket, which is root's, all are answered.
+#[tokio::test]
+async fn beside_those_who_asked() {
+    let mut bed = bed();
+    let port = bed.port().await;
+    // Nobody is at the loop's end: this answer takes its time.
+    let health = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut on_socket = Vec::new();
+    let mut on_port = Vec::new();
+    for _ in 0..ON_SOCKET {
+        on_socket.push(said(bed.connect().await, health).await);
+    }
+    for _ in 0..ON_PORT {
+        on_port.push(said(TcpStream::connect(port).await.unwrap(), health).await);
+    }
+    let asks = said(TcpStream::connect(port).await.unwrap(), READY).await;
+    assert_eq!(status(&all(asks).await), "503 Service Unavailable");
+    assert_eq!(all(on_port.remove(0)).await, "", "the oldest made way");
+    let youngest = on_port.last().unwrap().try_read(&mut [0]);
+    assert_eq!(youngest.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "is let be");
+    bed.turn();
+    assert_eq!(status(&bed.get("/readyz").await), "503 Service Unavailable");
+    for asked in on_socket {
+        assert_eq!(status(&all(asked).await), "200 OK", "root's are answered");
     }
 }
 

@@ -88,6 +88,84 @@ async fn what_is_no_request_is_refused() {
     }
 }
 
+async fn connect(bed: &Bed, words: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(bed.host.root().socket()).await.unwrap();
+    stream.write_all(words.as_bytes()).await.ok();
+    stream
+}
+
+async fn all(mut stream: UnixStream) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok();
+    answer
+}
+
+const STATUS: &str = "{\"verb\": \"status\"}\n";
+const APPLY: &str = "{\"verb\": \"apply\"}\n";
+
+/// Hundreds that say nothing, or half of it: whoever asks is answered at once, and those who were
+/// there first have made way.
+#[tokio::test]
+async fn silent_clients_make_way() {
+    let bed = bed();
+    for words in ["", "{\"verb\": \"sta", "{\"verb\": \"status\"}"] {
+        let mut silent = Vec::new();
+        for _ in 0..500 {
+            silent.push(connect(&bed, words).await);
+        }
+        let begun = std::time::Instant::now();
+        let answer = all(connect(&bed, STATUS).await).await;
+        assert!(answer.contains("\"pid\""), "{words:?}: {answer}");
+        assert!(begun.elapsed() < PATIENCE, "waits for nobody's time to end: {words:?}");
+        assert_eq!(all(silent.remove(0)).await, "", "{words:?}");
+    }
+}
+
+/// Everybody inside waits for a pass: nobody's `apply` is cut short for one more, which is answered
+/// as soon as one of them goes.
+#[tokio::test]
+async fn whoever_has_asked_stays() {
+    let bed = bed();
+    let mut asked = Vec::new();
+    for _ in 0..CLIENTS {
+        asked.push(connect(&bed, APPLY).await);
+        bed.wanted.notified().await;
+    }
+    let status = tokio::spawn(all(connect(&bed, STATUS).await));
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!status.is_finished());
+    drop(asked.remove(0));
+    assert!(status.await.unwrap().contains("\"pid\""));
+    bed.begin();
+    bed.end(outcome("x"));
+    for client in asked {
+        let answer = all(client).await;
+        assert!(answer.contains("\"outcome\""), "{answer}");
+    }
+}
+
+/// One that asks and never reads, as a process that is stopped: it has its place no longer than it
+/// may take to read a line.
+#[tokio::test]
+async fn whoever_does_not_read_is_sent_away() {
+    let bed = bed();
+    let client = connect(&bed, APPLY).await;
+    bed.wanted.notified().await;
+    let event = Event::Failed {
+        pf: "0000:01:00.0".parse().unwrap(),
+        step: String::new(),
+        why: "x".repeat(1 << 20),
+    };
+    bed.published.events.send(event).unwrap();
+    // No pass ends here: else it would be the end of its answer.
+    while bed.published.events.receiver_count() > 0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!all(client).await.contains('\n'), "not a whole line");
+}
+
 #[tokio::test]
 async fn only_root_may_ask() {
     let bed = bed();

@@ -22,6 +22,7 @@ use crate::guest::wait::wait_for;
 pub(super) const TESTS: &[Test] = &[
     ("daemon::metrics::what_a_collector_sees", what_a_collector_sees),
     ("daemon::metrics::a_scrape_waits_for_no_driver", a_scrape_waits_for_no_driver),
+    ("daemon::metrics::idle_clients_keep_nobody_out", idle_clients_keep_nobody_out),
 ];
 
 const PORT: &str = "127.0.0.1:9810";
@@ -173,14 +174,12 @@ fn costs_one_request(daemon: &Daemon) {
 }
 
 /// A driver that hangs in a write to sysfs keeps nobody from being told, and a kernel that does not answer only keeps back
-/// what it would have answered. Silent clients keep nobody away.
+/// what it would have answered.
 fn a_scrape_waits_for_no_driver() {
     settings(&format!("nodeName: node-a\nmetrics: {{listen: \"{PORT}\"}}\n"));
     let daemon = Daemon::start();
     first_pass();
     wait_for_port();
-    let silent: Vec<TcpStream> =
-        (0..40).map(|_| TcpStream::connect(PORT).expect("a connection")).collect();
     let file = "/sys/bus/pci/devices/0000:01:00.0/sriov_numvfs";
     let hangs = Trace::new("hangs").at(file).only("write").inject("write:delay_enter=15000000");
     let hangs = hangs.attach(daemon.pid());
@@ -194,7 +193,6 @@ fn a_scrape_waits_for_no_driver() {
     let (status, _) = ask(socket, "/metrics");
     assert_eq!(status, 200);
     assert!(fs::exists(format!("/proc/{writer}")).expect("proc"), "it hung all the while");
-    drop(silent);
     wait_for("the VF", || pf(0).vfs().pop());
     hangs.signal("INT");
     hangs.finish(Duration::from_secs(60));
@@ -226,6 +224,40 @@ fn a_scrape_waits_for_no_driver() {
     wait_for("the kernel's answers", || {
         scrape().contains("railhead_collected{part=\"traffic\"} 1").then_some(())
     });
+    drop_and_wait("net");
+    daemon.stop().ok();
+}
+
+/// Hundreds of clients that say nothing, on the port and on both sockets, and come again whenever they are sent away:
+/// collectors and the command line are answered all the same, and the daemon goes on with its work.
+fn idle_clients_keep_nobody_out() {
+    const IDLE: usize = 500;
+    settings(&format!("nodeName: node-a\nmetrics: {{listen: \"{PORT}\"}}\n"));
+    let daemon = Daemon::start();
+    first_pass();
+    wait_for_port();
+    let socket = |name: &str| {
+        UnixStream::connect(format!("/run/railhead/{name}.sock")).expect("a connection")
+    };
+    let crowd = || -> (Vec<TcpStream>, Vec<[UnixStream; 2]>) {
+        let on_port = (0..IDLE).map(|_| TcpStream::connect(PORT).expect("a connection"));
+        let on_sockets = (0..IDLE).map(|_| [socket("daemon"), socket("metrics")]);
+        (on_port.collect(), on_sockets.collect())
+    };
+    let mut idle = crowd();
+    for _ in 0..3 {
+        assert_eq!(get("/healthz").0, 200);
+        assert_eq!(ask(socket("metrics"), "/healthz").0, 200);
+        assert_told(&railhead("metrics").ok().stdout, &["railhead_in_force 1"]);
+        assert!(railhead("status -o json").ok().json()["daemon"]["passes"].is_u64());
+        idle = crowd();
+    }
+    let files = fs::read_dir(format!("/proc/{}/fd", daemon.pid())).expect("its files").count();
+    assert!(files < 2 * IDLE, "{files}");
+    put_policy(1, "1500");
+    railhead("apply").ok();
+    assert_eq!(pf(0).vfs().len(), 1);
+    drop(idle);
     drop_and_wait("net");
     daemon.stop().ok();
 }
