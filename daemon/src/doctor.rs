@@ -22,6 +22,7 @@ mod files;
 mod iommu;
 mod kernel;
 mod machine;
+mod permissions;
 mod plugins;
 mod rivals;
 mod services;
@@ -115,7 +116,7 @@ pub fn examine(host: &Host) -> Vec<Finding> {
     all.extend(cards::examine(&machine, host, situation.as_ref()));
     all.extend(rivals::examine(&machine));
     all.extend(plugins::examine(&machine));
-    all.extend(files::permissions(host));
+    all.extend(permissions::examine(host, &machine));
     all.extend(files::clock(host));
     all.extend(services::examine(&machine));
     all.extend(findings);

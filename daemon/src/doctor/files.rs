@@ -1,7 +1,6 @@
-//! railhead's own files: the store, settings, objects, permissions, and the clock they are dated by.
+//! railhead's own files: the store, settings, objects, and the clock they are dated by.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, SystemTime};
 
 use ipam::Store;
@@ -116,45 +115,6 @@ pub(super) fn objects(situation: &Situation) -> Vec<Finding> {
 pub(super) fn unreadable(why: &str) -> Finding {
     Finding::error("settings", why, "the daemon keeps to what was last good, and no change counts")
         .mend("mend what it names")
-}
-
-/// Who else may write where a root process reads what to do.
-pub(super) fn permissions(host: &Host) -> Vec<Finding> {
-    let check = "permissions";
-    let root = host.root();
-    let places =
-        [(root.etc(), 0o022), (root.objects(), 0o022), (root.state(), 0o077), (root.run(), 0o077)];
-    let mut findings = Vec::new();
-    for (path, forbidden) in places {
-        let Ok(metadata) = fs::metadata(&path) else { continue };
-        let mode = metadata.permissions().mode() & 0o7777;
-        let path = path.display();
-        if mode & forbidden != 0 {
-            let allowed = mode & !forbidden;
-            findings.push(
-                Finding::error(
-                    check,
-                    format!("{path} has mode {mode:04o}"),
-                    "others could tell railhead, which is root, what to do, or see what pods use",
-                )
-                .mend(format!("sudo chmod {allowed:04o} {path}")),
-            );
-        }
-        if ![0, nix::unistd::geteuid().as_raw()].contains(&metadata.uid()) {
-            findings.push(
-                Finding::error(
-                    check,
-                    format!("{path} belongs to user {}", metadata.uid()),
-                    "that user could tell railhead, which is root, what to do",
-                )
-                .mend(format!("sudo chown root: {path}")),
-            );
-        }
-    }
-    if findings.is_empty() {
-        findings.push(Finding::ok(check, "only root writes what root reads"));
-    }
-    findings
 }
 
 /// How far a file may lie in the future: clocks are set a little.

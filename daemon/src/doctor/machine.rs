@@ -23,6 +23,11 @@ impl Machine {
         Self { root: host.root().clone() }
     }
 
+    /// The root itself.
+    pub(super) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
     /// Where `path` (without the first slash) is.
     pub(super) fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)

@@ -39,7 +39,7 @@ pub(super) fn examine(machine: &Machine) -> Vec<Finding> {
 }
 
 /// The directories in which runtimes look, and who.
-fn directories(machine: &Machine) -> Vec<(String, String)> {
+pub(super) fn directories(machine: &Machine) -> Vec<(String, String)> {
     let mut directories = vec![("Multus, containerd".to_owned(), USUAL.to_owned())];
     for (who, path) in CONFIGS {
         let text = machine.text(path).unwrap_or_default();

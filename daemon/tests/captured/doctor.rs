@@ -53,9 +53,8 @@ pub(crate) fn well() -> Machine {
     machine.write("etc/udev/rules.d/10-railhead.rules", rules);
     machine.write("etc/systemd/network/00-railhead.network", "[Link]\nUnmanaged=yes\n");
     machine.write("var/lib/railhead/last-good.json", "{\"version\": 1, \"objects\": []}\n");
+    machine.as_installed();
     mode(&machine, "var/lib/railhead", 0o700);
-    mode(&machine, "etc/railhead", 0o755);
-    mode(&machine, "etc/railhead/objects", 0o755);
     machine
 }
 

@@ -1,7 +1,7 @@
 //! A captured machine: the files that railhead looks at, in a directory of their own.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -165,6 +165,21 @@ impl Machine {
             code: output.status.code().unwrap(),
             out: text(&output.stdout),
             err: text(&output.stderr),
+        }
+    }
+
+    /// Takes from everybody but the owner what the umask of who runs the tests may have left.
+    pub(crate) fn as_installed(&self) {
+        let mut left = vec![self.root().to_owned()];
+        while let Some(path) = left.pop() {
+            if path.is_symlink() {
+                continue;
+            }
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            fs::set_permissions(&path, Permissions::from_mode(mode & !0o022)).unwrap();
+            if path.is_dir() {
+                left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
         }
     }
 

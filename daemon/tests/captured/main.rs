@@ -11,6 +11,7 @@ mod leftovers;
 mod machine;
 mod opens;
 mod others;
+mod permissions;
 mod plan;
 mod rivals;
 mod silent;
