@@ -3,13 +3,14 @@
 //! `time=2026-01-02T03:04:05.678Z level=info plugin=sriov msg="attached 0000:01:10.0"`
 
 use std::cell::RefCell;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use conf::plugin::log::{LOGS, LogLevel, LogSettings};
+use conf::printable;
 
 mod file;
 
@@ -117,7 +118,7 @@ fn is_line(text: &str) -> bool {
 /// The most characters of a message: it may quote a config, or what another plugin says.
 const LONGEST: usize = 16 << 10;
 
-/// In quotes, on one line, without control characters that could play tricks on a terminal.
+/// In quotes, on one line, without [what a terminal obeys](conf::printable).
 fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(LONGEST) + 2);
     out.push('"');
@@ -125,11 +126,8 @@ fn quoted(text: &str) -> String {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
-            c if c.is_control() => {
-                // Writing to a String cannot fail.
-                write!(out, "\\u{:04x}", u32::from(c)).ok();
-            }
-            c => out.push(c),
+            c if printable::is_plain(c) => out.push(c),
+            c => out.push_str(&printable::escape(c)),
         }
     }
     out.push('"');

@@ -10,6 +10,7 @@ use cni::nv_ipam::NvIpam;
 use cni::protocol;
 use cni::sriov::Sriov;
 use conf::chain::Chain;
+use conf::printable::Printable;
 use ipam::Root;
 
 const USAGE: &str = "\
@@ -83,12 +84,14 @@ fn uninstall(directory: &Path) -> ExitCode {
 fn report(done: &str, outcome: Result<Vec<PathBuf>, InstallError>) -> ExitCode {
     match outcome {
         Ok(paths) => {
-            let lines: String =
-                paths.iter().map(|path| format!("{done} {}\n", path.display())).collect();
+            let lines: String = paths
+                .iter()
+                .map(|path| format!("{done} {}\n", Printable(path.display())))
+                .collect();
             print(&lines)
         }
         Err(error) => {
-            complain(&format!("railhead-cni: {}\n", Chain(&error)));
+            complain(&format!("railhead-cni: {}\n", Printable(Chain(&error))));
             ExitCode::FAILURE
         }
     }

@@ -25,6 +25,7 @@ pub mod pci;
 pub mod plugin;
 pub mod policy;
 pub mod pool;
+pub mod printable;
 pub mod settings;
 mod spelling;
 pub mod vf;

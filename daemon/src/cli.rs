@@ -14,11 +14,11 @@ use clap::{Args, Parser, Subcommand};
 use crate::chain::Chain;
 use crate::dump::{Replayed, replay};
 use crate::host::Host;
-use crate::printable::Printable;
 use crate::reconcile;
 use crate::situation::Situation;
 use crate::trial::State;
 use crate::view::{Format, Output};
+use conf::printable::Printable;
 
 pub mod apply;
 pub mod attachments;

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use conf::printable;
 use ipam::durable::{self, FileError};
 use serde::{Deserialize, Serialize};
 
@@ -142,9 +143,10 @@ impl Dump {
 
     /// As a file holds it.
     pub fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        // It goes to standard output, and people look through it.
+        let mut text = printable::json(&serde_json::to_string_pretty(self)?);
+        text.push('\n');
+        Ok(text.into_bytes())
     }
 
     fn of_bytes(bytes: &[u8]) -> serde_json::Result<Self> {

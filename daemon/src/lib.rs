@@ -27,7 +27,6 @@ pub mod observe;
 mod other;
 pub mod pause;
 pub mod plan;
-pub mod printable;
 pub mod reconcile;
 pub mod recorded;
 pub mod report;

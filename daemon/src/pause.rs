@@ -16,8 +16,8 @@ use ipam::Root;
 use ipam::durable::{self, FileError};
 use serde::{Deserialize, Serialize};
 
-use crate::printable::Printable;
 use crate::report::Timestamp;
+use conf::printable::Printable;
 
 /// The version of the file's format that this build writes and reads.
 const VERSION: u32 = 1;

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::chain::Chain;
 use crate::host::Host;
-use crate::printable::Printable;
 use crate::source::{FileRefusal, documents, read_named};
+use conf::printable::Printable;
 
 mod last_good;
 mod node;

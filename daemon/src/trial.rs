@@ -35,9 +35,9 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
-use crate::printable::Printable;
 use crate::report::Timestamp;
 use crate::source::{self, Directory, Inputs as _, Objects, StoredObjects, known_version};
+use conf::printable::Printable;
 
 /// The version of the record's format that this build writes and reads.
 const VERSION: u32 = 1;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use conf::cni::{AddResult, Code, Error, Version};
+use conf::printable;
 use serde_json::{Value, json};
 
 use crate::log::Log;
@@ -54,7 +55,8 @@ impl Answer {
 fn print(document: &Value) -> std::io::Result<()> {
     // One write: a reader never sees half a document of a process that was killed in between.
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(format!("{document}\n").as_bytes())?;
+    // Runtimes write it into their logs.
+    stdout.write_all(format!("{}\n", printable::json(&document.to_string())).as_bytes())?;
     stdout.flush()
 }
 

@@ -2,9 +2,9 @@
 
 use super::{Context, Exit, Outcome, complain};
 use crate::other;
-use crate::printable::Printable;
 use crate::situation::{Situation, Written};
 use crate::view::explain::Explained;
+use conf::printable::Printable;
 
 /// Show why a PF, a VF or a policy is as it is
 ///

@@ -16,6 +16,6 @@ pub struct Args {}
 /// Prints them.
 pub fn run(_args: &Args, context: &mut Context) -> Outcome {
     let text = scrape(&context.host)?;
-    context.out.raw(text.as_bytes())?;
+    context.out.lines(&text)?;
     Ok(Exit::Done)
 }

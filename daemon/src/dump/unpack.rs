@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use ipam::durable::FileError;
 
 use super::Tree;
-use crate::printable::Printable;
+use conf::printable::Printable;
 
 /// A dump has that many files, directories and links at most: more than 64 PFs with all VFs.
 const MOST: usize = 200_000;

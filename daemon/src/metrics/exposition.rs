@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conf::PciAddress;
+use conf::printable::Printable;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{
@@ -236,6 +237,13 @@ impl Exposition {
     }
 }
 
+/// Labels of a sample. A pod's name comes from elsewhere, and who reads them may be a terminal.
+fn labelled<V: fmt::Display, const N: usize>(
+    labels: [(&'static str, V); N],
+) -> [(&'static str, String); N] {
+    labels.map(|(label, value)| (label, Printable(value).to_string()))
+}
+
 /// Where families are written, one after the other.
 struct Page<'a>(DescriptorEncoder<'a>);
 
@@ -248,26 +256,27 @@ impl Page<'_> {
         self.family(family)?.encode_gauge(&value)
     }
 
-    fn gauges<V: prometheus_client::encoding::EncodeLabelValue, const N: usize>(
+    fn gauges<V: fmt::Display, const N: usize>(
         &mut self,
         family: Family,
         samples: impl IntoIterator<Item = ([(&'static str, V); N], impl EncodeGaugeValue)>,
     ) -> fmt::Result {
         let mut page = self.family(family)?;
         for (labels, value) in samples {
-            page.encode_family(&labels)?.encode_gauge(&value)?;
+            page.encode_family(&labelled(labels))?.encode_gauge(&value)?;
         }
         Ok(())
     }
 
-    fn counters<V: prometheus_client::encoding::EncodeLabelValue, const N: usize>(
+    fn counters<V: fmt::Display, const N: usize>(
         &mut self,
         family: Family,
         samples: impl IntoIterator<Item = ([(&'static str, V); N], u64)>,
     ) -> fmt::Result {
         let mut page = self.family(family)?;
         for (labels, value) in samples {
-            page.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+            page.encode_family(&labelled(labels))?
+                .encode_counter::<NoLabelSet, _, u64>(&value, None)?;
         }
         Ok(())
     }

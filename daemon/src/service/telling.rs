@@ -1,8 +1,8 @@
 //! What is told of a pass: one line for systemd, and the log.
 
 use super::published::State;
-use crate::printable::Printable;
 use crate::reconcile::{Outcome, Verdict};
+use conf::printable::Printable;
 
 pub(super) fn summary(outcome: &Result<Outcome, String>) -> String {
     let outcome = match outcome {

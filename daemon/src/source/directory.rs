@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 
 use super::file::{read_beneath, read_limited, read_named};
 use super::{FileRefusal, Inputs, Objects, Problem, SourceFile};
-use crate::printable::Printable;
+use conf::printable::Printable;
 
 /// All files together hold that many bytes at most.
 const TOTAL_LIMIT: u64 = 64 << 20;

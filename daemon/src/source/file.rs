@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{Mode, SFlag, fstat};
 
-use crate::printable::Printable;
+use conf::printable::Printable;
 
 /// A file holds that many bytes at most: more than 10,000 policies.
 pub const FILE_LIMIT: u64 = 8 << 20;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{FileRefusal, Notice, Origin, Problem, Skipped, SourceFile, yaml};
 use crate::claims::Pool;
-use crate::printable::Printable;
+use conf::printable::Printable;
 
 /// An object by kind and name. Namespaces do not count: a node has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

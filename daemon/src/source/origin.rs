@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::printable::Printable;
+use conf::printable::Printable;
 
 /// The place of one document. `Display` is what editors and terminals make clickable:
 /// `/etc/railhead/objects/nics.yaml:14`.

@@ -7,7 +7,7 @@ use conf::object::is_handled;
 use conf::{Violation, Violations};
 
 use super::{FileRefusal, ObjectRef, Origin};
-use crate::printable::Printable;
+use conf::printable::Printable;
 
 /// Something that did not become an object.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use conf::printable::{self, Printable};
+
 use super::View;
 
 /// How results are printed.
@@ -59,7 +61,8 @@ impl<W: Write> Output<W> {
                     return self.line(view.nothing());
                 }
                 parts.extend(view.conclusion().map(str::to_owned));
-                self.line(&parts.join("\n\n"))
+                // Its cells are printable already, and colours are to be obeyed.
+                self.raw(format!("{}\n", parts.join("\n\n")).as_bytes())
             }
             Format::Json | Format::Yaml => self.document(view),
         }
@@ -67,21 +70,37 @@ impl<W: Write> Output<W> {
 
     /// Prints `value` as one JSON or YAML document; as JSON also where tables are asked for.
     pub fn document(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
-        let text = match self.format {
-            Format::Yaml => serde_saphyr::to_string(value).map_err(io::Error::other)?,
-            Format::Json | Format::Table => {
-                serde_json::to_string_pretty(value).map_err(io::Error::other)?
-            }
+        let json = || {
+            let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
+            Ok::<_, io::Error>(printable::json(&text))
         };
-        self.line(text.trim_end_matches('\n'))
+        let text = match self.format {
+            Format::Yaml => {
+                let text = serde_saphyr::to_string(value).map_err(io::Error::other)?;
+                // Not every text can be escaped where it stands, and JSON is YAML too.
+                if text.chars().all(|c| printable::is_plain(c) || c == '\n') {
+                    text
+                } else {
+                    json()?
+                }
+            }
+            Format::Json | Format::Table => json()?,
+        };
+        self.raw(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
     }
 
-    /// Prints `text` and a line feed.
+    /// Prints `text`, made [printable](Printable), and a line feed.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
-        self.raw(format!("{text}\n").as_bytes())
+        self.raw(format!("{}\n", Printable(text)).as_bytes())
     }
 
-    /// Prints bytes as they are.
+    /// Prints each line of `text` so.
+    pub fn lines(&mut self, text: &str) -> io::Result<()> {
+        let lines: String = text.lines().map(|line| format!("{}\n", Printable(line))).collect();
+        self.raw(lines.as_bytes())
+    }
+
+    /// Prints bytes as they are: nothing of others' making that is not [printable](Printable).
     pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.closed {
             return Ok(());

@@ -4,7 +4,7 @@ use std::fmt;
 
 use comfy_table::{Attribute, Color};
 
-use crate::printable::Printable;
+use conf::printable::Printable;
 
 /// What stands for "nothing" in a cell.
 const NOTHING: &str = "-";

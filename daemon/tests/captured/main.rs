@@ -9,6 +9,7 @@ mod explain;
 mod families;
 mod leftovers;
 mod machine;
+mod names;
 mod opens;
 mod others;
 mod permissions;

@@ -8,7 +8,7 @@ use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::apply::Event;
-use crate::printable::Printable;
+use conf::printable::Printable;
 
 /// How often bars are drawn in a second, at most.
 const PACE: u8 = 20;
