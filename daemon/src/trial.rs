@@ -29,9 +29,8 @@ use std::time::Duration;
 
 use conf::BootId;
 use ipam::durable::{self, FileError};
+use ipam::flock::{self, LockError, Mode};
 use ipam::{BootTime, Moment, Root};
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
@@ -122,6 +121,21 @@ pub enum TrialError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// Somebody holds the lock of the record and does not let go of it.
+    #[error(
+        "lock {}, to look at objects on trial: {holder} has held it for {} s: it hangs, or is \
+         stopped; end it, or let it go on",
+        path.display(),
+        waited.as_secs()
+    )]
+    Held {
+        /// What is locked.
+        path: PathBuf,
+        /// Who holds it, as far as the kernel tells.
+        holder: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// The machine does not tell the time since its start.
     #[error("read the clock")]
     Clock(#[source] io::Error),
@@ -179,7 +193,7 @@ impl Trial {
 /// `/etc/railhead/objects`, if any.
 pub fn look(host: &Host) -> Result<Option<(Tried, Option<Objects>)>, TrialError> {
     let root = host.root();
-    let _lock = lock(root, FlockArg::LockShared)?;
+    let _lock = lock(root, Mode::Shared)?;
     let Some(trial) = load(root)? else { return Ok(None) };
     let now = now(host)?;
     let overridden = match trial.state(&now) {
@@ -206,14 +220,14 @@ pub fn begin(
     before: StoredObjects,
 ) -> Result<(), TrialError> {
     durable::make_directory(&host.root().state())?;
-    let _lock = lock(host.root(), FlockArg::LockExclusive)?;
+    let _lock = lock(host.root(), Mode::Exclusive)?;
     save(host.root(), &Trial::new(by, time, before, now(host)?))
 }
 
 /// Lets the trial that waits end `time` from now; `None` when there is none any more.
 pub fn end_in(host: &Host, time: Duration) -> Result<Option<Tried>, TrialError> {
     let root = host.root();
-    let _lock = lock(root, FlockArg::LockExclusive)?;
+    let _lock = lock(root, Mode::Exclusive)?;
     let now = now(host)?;
     let Some(mut trial) = load(root)?.filter(|trial| trial.state(&now) == State::Waiting) else {
         return Ok(None);
@@ -226,7 +240,7 @@ pub fn end_in(host: &Host, time: Duration) -> Result<Option<Tried>, TrialError> 
 /// Keeps what is on trial.
 pub fn confirm(host: &Host) -> Result<Confirmed, TrialError> {
     let root = host.root();
-    let _lock = lock(root, FlockArg::LockExclusive)?;
+    let _lock = lock(root, Mode::Exclusive)?;
     let Some(trial) = load(root)? else { return Ok(Confirmed::Nothing) };
     match trial.state(&now(host)?) {
         State::Waiting => {
@@ -239,7 +253,7 @@ pub fn confirm(host: &Host) -> Result<Confirmed, TrialError> {
 
 /// Ends a trial without undoing anything: something else was decided.
 pub fn forget(root: &Root) -> Result<(), TrialError> {
-    let _lock = lock(root, FlockArg::LockExclusive)?;
+    let _lock = lock(root, Mode::Exclusive)?;
     durable::remove(&path(root))?;
     Ok(())
 }
@@ -248,7 +262,7 @@ pub fn forget(root: &Root) -> Result<(), TrialError> {
 /// Where that cannot be, what it says is refused from now on: that is what is returned.
 pub fn settle(host: &Host) -> Result<Option<Tried>, TrialError> {
     let root = host.root();
-    let _lock = lock(root, FlockArg::LockExclusive)?;
+    let _lock = lock(root, Mode::Exclusive)?;
     let Some(mut trial) = load(root)? else { return Ok(None) };
     let now = now(host)?;
     let is_over = match trial.state(&now) {
@@ -308,21 +322,28 @@ fn save(root: &Root, trial: &Trial) -> Result<(), TrialError> {
     Ok(durable::write_atomically(&path, &bytes)?)
 }
 
+/// How long somebody waits who decides about a trial: it is held for as long as files are written.
+const TO_DECIDE: Duration = Duration::from_secs(10);
+
+/// How long somebody waits who only looks.
+const TO_LOOK: Duration = Duration::from_secs(2);
+
 /// The lock of the record; `None` where there is no directory for one.
-fn lock(root: &Root, how: FlockArg) -> Result<Option<Flock<File>>, FileError> {
+fn lock(root: &Root, mode: Mode) -> Result<Option<File>, TrialError> {
     let state = root.state();
-    let mut directory = match File::open(&state) {
+    let directory = match File::open(&state) {
         Ok(directory) => directory,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(FileError::at("open", &state)(error)),
+        Err(error) => return Err(FileError::at("open", &state)(error).into()),
     };
-    loop {
-        match Flock::lock(directory, how) {
-            Ok(lock) => return Ok(Some(lock)),
-            Err((unlocked, Errno::EINTR)) => directory = unlocked,
-            Err((_, errno)) => return Err(FileError::at("lock", &state)(errno.into())),
-        }
-    }
+    let patience = match mode {
+        Mode::Exclusive => TO_DECIDE,
+        Mode::Shared => TO_LOOK,
+    };
+    flock::wait(directory, mode, patience).map(Some).map_err(|error| match error {
+        LockError::Held { holder, waited } => TrialError::Held { path: state, holder, waited },
+        LockError::Io(source) => FileError::at("lock", &state)(source).into(),
+    })
 }
 
 impl Tried {

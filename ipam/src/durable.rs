@@ -4,9 +4,9 @@
 //! rename itself is only durable after that). A name beginning with `.` is never taken for a
 //! record by the readers, so what a crash leaves behind is harmless.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -116,6 +116,30 @@ pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     }
 }
 
+/// The content of the file at `path`, where only root can have written it; `None` when there is no
+/// such file, or anything else of that name. For a directory in which anybody may write: who owns
+/// the file is asked of what is open, as another may take its place at any time, and no link leads
+/// elsewhere, neither a symbolic nor a hard one.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_owned_by(owner: u32, path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;
+    let Ok(file) = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path) else {
+        return Ok(None);
+    };
+    let failed = FileError::at("read", path);
+    let is_trusted = |metadata: Metadata| {
+        let others_write = metadata.mode() & 0o022 != 0;
+        metadata.is_file() && metadata.uid() == owner && metadata.nlink() == 1 && !others_write
+    };
+    match file.metadata().map(is_trusted) {
+        Ok(false) => Ok(None),
+        Ok(true) => read_regular(&file).map(Some).map_err(failed),
+        Err(error) => Err(failed(error)),
+    }
+}
+
 fn read_regular(file: &File) -> io::Result<Vec<u8>> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -185,6 +209,9 @@ fn parent(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn names(directory: &Path) -> Vec<String> {
@@ -204,6 +231,55 @@ mod tests {
         write_atomically(&path, b"two").unwrap();
         assert_eq!(read_optional(&path).unwrap().as_deref(), Some(&b"two"[..]));
         assert_eq!(names(path.parent().unwrap()), ["record.json"]);
+    }
+
+    /// Whatever a user may put in the place of root's file.
+    #[test]
+    fn only_a_file_that_is_its_owners_alone_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let own = nix::unistd::geteuid().as_raw();
+        std::fs::write(at("own"), "own").unwrap();
+        assert_eq!(read_owned_by(own, &at("own")).unwrap().as_deref(), Some(&b"own"[..]));
+        assert_eq!(read_owned_by(own + 1, &at("own")).unwrap(), None, "somebody else's");
+        std::os::unix::fs::symlink(at("own"), at("symlink")).unwrap();
+        nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::from_bits_truncate(0o644)).unwrap();
+        std::fs::create_dir(at("directory")).unwrap();
+        std::fs::write(at("open"), "x").unwrap();
+        std::fs::set_permissions(at("open"), Permissions::from_mode(0o666)).unwrap();
+        for name in ["symlink", "fifo", "directory", "open", "nothing"] {
+            assert_eq!(read_owned_by(own, &at(name)).unwrap(), None, "{name}");
+        }
+        assert_eq!(read_owned_by(own, Path::new("/dev/zero")).unwrap(), None);
+        std::fs::hard_link(at("own"), at("hard")).unwrap();
+        for name in ["own", "hard"] {
+            assert_eq!(read_owned_by(own, &at(name)).unwrap(), None, "{name}");
+        }
+    }
+
+    /// Looked at and opened are one file, however fast another takes its place.
+    #[test]
+    fn a_link_that_comes_and_goes_is_never_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let own = nix::unistd::geteuid().as_raw();
+        std::fs::write(at("theirs"), "theirs").unwrap();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::fs::write(at("new"), "own").unwrap();
+                    std::fs::rename(at("new"), at("file")).unwrap();
+                    std::os::unix::fs::symlink(at("theirs"), at("new")).unwrap();
+                    std::fs::rename(at("new"), at("file")).unwrap();
+                }
+            });
+            let read = (0..20_000).map(|_| read_owned_by(own, &at("file")).ok().flatten());
+            let mut read: Vec<Vec<u8>> = read.flatten().collect();
+            is_over.store(true, Ordering::Relaxed);
+            read.dedup();
+            assert_eq!(read, [b"own"]);
+        });
     }
 
     #[test]

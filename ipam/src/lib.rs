@@ -26,6 +26,7 @@ pub mod claim;
 pub mod clock;
 pub mod cooldown;
 pub mod durable;
+pub mod flock;
 pub mod lease;
 pub mod nv_ipam;
 pub mod owner;

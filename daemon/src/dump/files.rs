@@ -117,8 +117,8 @@ pub(super) fn tree(host: &Host, stuck: &BTreeSet<PciAddress>) -> Result<Tree, Er
     }
     // Anybody may write there.
     let initial = host.root().join(INITIAL);
-    if operator::is_trusted(host, &initial) {
-        file(&mut tree, &initial, INITIAL.to_owned());
+    if let Some(bytes) = operator::read_trusted(host, &initial) {
+        tree.files.insert(INITIAL.to_owned(), String::from_utf8_lossy(&bytes).into_owned());
     }
     objects::add(&mut tree, host.root());
     Ok(tree)

@@ -12,7 +12,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use caps::Capability;
@@ -137,16 +136,18 @@ fn interface(path: &Path, address: PciAddress) -> Result<WantedInterface, String
     Ok(read)
 }
 
-/// Whether nobody but root wrote the file at `path`. Of a captured machine that is for whoever
-/// captured it to say.
-pub(crate) fn is_trusted(host: &Host, path: &Path) -> bool {
-    let is_roots = |file: fs::Metadata| file.is_file() && (file.uid() == 0 || !host.is_live());
-    fs::symlink_metadata(path).is_ok_and(is_roots)
+/// The file at `path`, where nobody but root wrote it. Of a captured machine it is whoever captured
+/// it that says what is in it.
+pub(crate) fn read_trusted(host: &Host, path: &Path) -> Option<Vec<u8>> {
+    let read = match host.is_live() {
+        true => durable::read_owned_by(0, path),
+        false => durable::read_optional(path),
+    };
+    read.ok().flatten()
 }
 
 fn initial_mtus(host: &Host, path: &Path) -> BTreeMap<PciAddress, u32> {
-    let is_trusted = is_trusted(host, path);
-    let bytes = durable::read_optional(path).ok().flatten().filter(|_| is_trusted);
+    let bytes = read_trusted(host, path);
     let state = bytes.and_then(|bytes| serde_json::from_slice::<NodeState>(&bytes).ok());
     let interfaces = state.into_iter().flat_map(|state| state.status.interfaces);
     interfaces

@@ -209,3 +209,32 @@ fn golden() {
     let told = states.map(|state| Tried { state, ..trial.tried(&now) }.to_string());
     insta::assert_snapshot!("in_words", told.join("\n"));
 }
+
+/// A process that was stopped while it held the lock: nobody waits for it without end, whatever they
+/// want of the trial, and all name it.
+#[test]
+fn a_lock_that_nobody_lets_go_of_is_told() {
+    let bed = Bed::new();
+    bed.begin(MINUTE);
+    let held = File::open(bed.host.root().state()).unwrap();
+    held.lock().unwrap();
+    let own = format!("process {} (", std::process::id());
+    let (host, before) = (&bed.host, || StoredObjects::of(&bed.present()));
+    let before = before();
+    std::thread::scope(|scope| {
+        let waiting = [
+            scope.spawn(|| look(host).map(drop)),
+            scope.spawn(|| begin(host, "eve".to_owned(), MINUTE, before)),
+            scope.spawn(|| end_in(host, MINUTE).map(drop)),
+            scope.spawn(|| confirm(host).map(drop)),
+            scope.spawn(|| forget(host.root())),
+            scope.spawn(|| settle(host).map(drop)),
+        ];
+        for waiting in waiting {
+            let error = waiting.join().unwrap().unwrap_err().to_string();
+            assert!(error.contains(&own) && error.ends_with("or let it go on"), "{error}");
+        }
+    });
+    drop(held);
+    assert_eq!(confirm(host).unwrap(), Confirmed::Kept, "none of them changed anything");
+}

@@ -76,3 +76,19 @@ fn a_full_queue_is_not_waited_for() {
     assert_eq!(ran.code, 1);
     assert_told(&ran, "status");
 }
+
+/// A process that is stopped while it decides about objects on trial.
+#[test]
+fn a_lock_of_a_trial_is_not_waited_for() {
+    let machine = Machine::new();
+    machine.igb(1, "enp1s0", 0);
+    machine.write("var/lib/railhead/x", "");
+    let held = File::open(machine.path("var/lib/railhead")).unwrap();
+    held.lock().unwrap();
+    let holder = format!("process {} (", std::process::id());
+    for verb in ["status", "plan"] {
+        let ran = machine.railhead(&[verb]);
+        assert_eq!(ran.code, 1, "{verb}: {}", ran.out);
+        assert!(ran.err.contains(&holder), "{verb}: {}", ran.err);
+    }
+}

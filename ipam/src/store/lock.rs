@@ -1,11 +1,9 @@
 //! The lock that every transaction holds, readers too.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
@@ -14,6 +12,7 @@ use rustix::process::{getpriority_process, setpriority_process};
 use super::StoreError;
 use super::stamp::Stamp;
 use crate::durable::FileError;
+use crate::flock::{self, LockError, Mode};
 
 /// The name of the lock file. It is never renamed: whoever locks a file that is later replaced
 /// by rename excludes nobody who comes after.
@@ -122,85 +121,13 @@ impl Drop for Precedence {
     }
 }
 
-/// As a rule the lock is free. Otherwise a thread waits in the kernel's queue, since flock knows no
-/// deadline; once it has the lock and nobody listens any more, it closes the file.
+/// Waits for the lock; whoever keeps it is named.
 fn wait(file: File, path: &Path, patience: Duration) -> Result<File, StoreError> {
-    let failed = |error| StoreError::from(FileError::at("lock", path)(error));
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => break,
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+    flock::wait(file, Mode::Exclusive, patience).map_err(|error| match error {
+        LockError::Held { holder, waited } => {
+            StoreError::Busy { path: path.to_owned(), holder, waited }
         }
-    }
-    let looked = file.try_clone().map_err(failed)?;
-    let (sender, receiver) = mpsc::channel();
-    thread::Builder::new()
-        .name("store".to_owned())
-        .spawn(move || sender.send(queue(&file).map(|()| file)).ok())
-        .map_err(failed)?;
-    let mut before = Progress::of(&looked);
-    loop {
-        match receiver.recv_timeout(patience) {
-            Ok(locked) => return locked.map_err(failed),
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(failed(io::Error::other("the waiting thread ended")));
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        let now = Progress::of(&looked);
-        if now == before {
-            let (path, holder) = (path.to_owned(), now.holder());
-            return Err(StoreError::Busy { path, holder, waited: patience });
-        }
-        before = now;
-    }
-}
-
-fn queue(file: &File) -> io::Result<()> {
-    loop {
-        match file.lock() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome,
-        }
-    }
-}
-
-/// What differs when those who hold the lock come and go.
-#[derive(PartialEq, Eq)]
-struct Progress {
-    holder: Option<u32>,
-    stamp: Vec<u8>,
-}
-
-impl Progress {
-    fn of(file: &File) -> Self {
-        let mut stamp = vec![0; 128];
-        let length = file.read_at(&mut stamp, 0).unwrap_or_default();
-        stamp.truncate(length);
-        Self { holder: holder(file), stamp }
-    }
-
-    fn holder(&self) -> String {
-        let Some(pid) = self.holder else { return "somebody".to_owned() };
-        match std::fs::read_to_string(format!("/proc/{pid}/comm")) {
-            Ok(name) => format!("process {pid} ({})", name.trim()),
-            Err(_) => format!("process {pid}"),
-        }
-    }
-}
-
-/// Who holds the lock, by the kernel's list: `1: FLOCK  ADVISORY  WRITE 4711 00:1a:259 0 EOF`, with
-/// `->` before those who wait. Nobody, where a process in another PID namespace does.
-fn holder(file: &File) -> Option<u32> {
-    let inode = file.metadata().ok()?.ino().to_string();
-    let list = std::fs::read_to_string("/proc/locks").ok()?;
-    list.lines().find_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, "FLOCK", _, _, pid, place, ..] = words.as_slice() else { return None };
-        let of_file = place.rsplit(':').next() == Some(inode.as_str());
-        pid.parse().ok().filter(|pid| of_file && *pid > 0)
+        LockError::Io(source) => FileError::at("lock", path)(source).into(),
     })
 }
 
@@ -216,6 +143,8 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]

@@ -202,6 +202,8 @@ fn standing(host: &Host, tried: &StoredObjects) -> Option<Decision> {
             let is_kept = in_force.is_ok_and(|in_force| in_force == *tried);
             Some(if is_kept { Decision::Keep } else { OVER })
         }
+        // Whoever holds it may be about to decide: the time goes on.
+        Err(TrialError::Held { .. }) => None,
         Err(error) => {
             complain(&Chain(&error));
             Some(OVER)
