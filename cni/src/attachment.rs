@@ -13,7 +13,7 @@ use ipam::{AttachmentKey, PodRef};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::link::{Link, LinkSettings};
-use crate::kernel::tuning::Tuning;
+use crate::kernel::tuning::{Tuned, Tuning};
 use crate::kernel::vf::{VfChange, VfConfig};
 
 /// The format that is written. A record of a higher one is left alone: it belongs to a newer
@@ -118,6 +118,9 @@ pub struct HostLink {
     /// How it was tuned; absent when it is not known, and left alone then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
+    /// What makes it so again where its driver was bound anew; absent where there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<Tuned>,
 }
 
 impl From<&Link> for HostLink {
@@ -134,6 +137,7 @@ impl From<&Link> for HostLink {
             allmulti: link.allmulti,
             settings: Some(link.settings.clone()),
             tuning: None,
+            tuned: None,
         }
     }
 }

@@ -29,6 +29,7 @@ fn record() -> Record {
             allmulti: false,
             settings: None,
             tuning: None,
+            tuned: None,
         }),
         before: Some(VfConfig {
             index: VfIndex(1),

@@ -7,7 +7,9 @@ use super::{Errno, print};
 // include/uapi/linux/sockios.h, ethtool.h
 const SIOCETHTOOL: u16 = 0x8946;
 const GFEATURES: u32 = 0x3a;
+const SFEATURES: u32 = 0x3b;
 const GCOALESCE: u32 = 0x0e;
+const SCOALESCE: u32 = 0x0f;
 const GRSSH: u32 = 0x46;
 const GRXCLSRLCNT: u32 = 0x2e;
 
@@ -22,8 +24,22 @@ const PLAIN: [(&str, u32); 7] = [
     ("rules", GRXCLSRLCNT),
 ];
 
+/// What is set with the structure that it is asked for with: the command that asks, and the one that sets.
+const SETTABLE: [(&str, u32, u32); 7] = [
+    ("wol", 0x05, 0x06),
+    ("msglvl", 0x07, 0x08),
+    ("channels", 0x3c, 0x3d),
+    ("rings", 0x10, 0x11),
+    ("coalesce", GCOALESCE, SCOALESCE),
+    ("pause", 0x12, 0x13),
+    ("priv-flags", 0x27, 0x28),
+];
+
 /// 32-bit words: more than any structure of a fixed size takes.
 const WORDS: usize = 128;
+
+/// Room for so many features, in blocks of 32: the kernel says how many it has.
+const FEATURE_BLOCKS: u32 = 16;
 
 /// Words for a table of receive queues and a key.
 const TABLE: usize = 16 * 1024;
@@ -49,6 +65,45 @@ pub(super) fn prints(socket: BorrowedFd<'_>, name: &str) -> Vec<(&'static str, u
     prints
 }
 
+/// What sets each thing that can be set of `name` to what it is now.
+pub(super) fn settings(socket: BorrowedFd<'_>, name: &str) -> Vec<(&'static str, Vec<u32>)> {
+    let mut settings = Vec::new();
+    for (what, get, set) in SETTABLE {
+        let mut words = [0; WORDS];
+        words[0] = get;
+        if ask(socket, name, &mut words).is_ok() {
+            words[0] = set;
+            let end = words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
+            settings.push((what, words[..end].to_vec()));
+        }
+    }
+    settings.extend(all_features(socket, name).map(|words| ("features", words)));
+    settings
+}
+
+/// `struct ethtool_sfeatures` of a `struct ethtool_gfeatures`: for each block which features are meant
+/// and what they are to be, of which available, requested, active and never changed ones are told.
+fn all_features(socket: BorrowedFd<'_>, name: &str) -> Option<Vec<u32>> {
+    let mut told = [0; WORDS];
+    (told[0], told[1]) = (GFEATURES, FEATURE_BLOCKS);
+    ask(socket, name, &mut told).ok()?;
+    let blocks = usize::try_from(told[1].min(FEATURE_BLOCKS)).ok()?;
+    let mut words = vec![SFEATURES, told[1]];
+    for block in told[2..].chunks_exact(4).take(blocks) {
+        words.extend([block[0] & !block[3], block[1] & block[0] & !block[3]]);
+    }
+    Some(words)
+}
+
+/// Sets what `words` of [`settings`] say.
+pub(super) fn set(socket: BorrowedFd<'_>, name: &str, words: &[u32]) -> Result<(), Errno> {
+    let mut all = [0; WORDS];
+    for (to, from) in all.iter_mut().zip(words) {
+        *to = *from;
+    }
+    ask(socket, name, &mut all)
+}
+
 fn print_of(words: &[u32]) -> u32 {
     let octets: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
     print::of([octets.as_slice()])
@@ -56,12 +111,11 @@ fn print_of(words: &[u32]) -> u32 {
 
 /// The features that were asked for; which of them are active follows from them.
 fn features(socket: BorrowedFd<'_>, name: &str) -> Result<Vec<u32>, Errno> {
-    const BLOCKS: u32 = 16;
     let mut words = [0; WORDS];
-    (words[0], words[1]) = (GFEATURES, BLOCKS);
+    (words[0], words[1]) = (GFEATURES, FEATURE_BLOCKS);
     ask(socket, name, &mut words)?;
     // struct ethtool_get_features_block: available, requested, active, never_changed.
-    Ok(words.iter().skip(3).step_by(4).take(BLOCKS as usize).copied().collect())
+    Ok(words.iter().skip(3).step_by(4).take(FEATURE_BLOCKS as usize).copied().collect())
 }
 
 /// Without what a driver chooses for itself as it goes.

@@ -8,9 +8,9 @@ use std::os::fd::AsFd;
 use conf::PciAddress;
 use serde::{Deserialize, Serialize};
 
-use super::ethtool;
 use super::netlink::Route;
 use super::sysfs::Sysfs;
+use super::{Error, ethtool};
 
 /// A short number for each thing that was told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,48 @@ impl Tuning {
     pub fn differing(&self, now: &Self) -> Vec<&str> {
         let is_other = |(what, print): &(&String, &u32)| now.0.get(*what) != Some(print);
         self.0.iter().filter(is_other).map(|(what, _)| what.as_str()).collect()
+    }
+}
+
+/// What makes a netdev that was made anew one that is tuned as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tuned {
+    /// What ethtool is asked to set, in the words of its requests.
+    ethtool: BTreeMap<String, Vec<u32>>,
+    /// What its files say.
+    files: BTreeMap<String, String>,
+}
+
+impl Tuned {
+    /// That of the netdev `name` of a PCI function, in the namespace of `route` and of sysfs.
+    pub fn read(route: &Route, sysfs: &Sysfs, function: PciAddress, name: &str) -> Self {
+        let told = ethtool::settings(route.as_fd(), name).into_iter();
+        let files = sysfs.netdev_settings(function, name).into_iter();
+        Self {
+            ethtool: told.map(|(what, words)| (what.to_owned(), words)).collect(),
+            files: files.map(|(file, text)| (file.to_owned(), text)).collect(),
+        }
+    }
+
+    /// Sets what of this is otherwise in `now`, and gives the kernel's answer to each.
+    pub fn set<'a>(
+        &'a self,
+        now: &'a Self,
+        route: &'a Route,
+        sysfs: &'a Sysfs,
+        (function, name): (PciAddress, &'a str),
+    ) -> impl Iterator<Item = (&'a str, Result<(), Error>)> {
+        let words =
+            self.ethtool.iter().filter(|(what, words)| now.ethtool.get(*what) != Some(words));
+        let files = self.files.iter().filter(|(file, text)| now.files.get(*file) != Some(text));
+        let by_ethtool = words.map(move |(what, words)| {
+            let set = ethtool::set(route.as_fd(), name, words);
+            let set = set.map_err(|errno| Error::new("set", format_args!("{name}: {what}"), errno));
+            (what.as_str(), set)
+        });
+        let by_file = files
+            .map(move |(file, text)| (file.as_str(), sysfs.set_netdev(function, name, file, text)));
+        by_ethtool.chain(by_file)
     }
 }
 

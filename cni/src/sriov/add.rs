@@ -107,7 +107,9 @@ fn record(
     wish: &Wish,
     source: &Source,
 ) -> Record {
-    let Observed { device, link, tuning, by_pf } = observed;
+    let Observed { device, link, tuning, tuned, by_pf } = observed;
+    let host_link =
+        |link| HostLink { tuning: tuning.clone(), tuned: tuned.clone(), ..HostLink::from(link) };
     Record {
         format: FORMAT,
         state: State::Intent,
@@ -121,7 +123,7 @@ fn record(
         pf: device.pf,
         vf_index: device.index,
         driver: device.driver.clone(),
-        link: link.as_ref().map(|link| HostLink { tuning: tuning.clone(), ..HostLink::from(link) }),
+        link: link.as_ref().map(host_link),
         before: by_pf.as_ref().map(|(_, before)| before.clone()),
         change: by_pf.as_ref().map(|(_, before)| wish.change(before)).unwrap_or_default(),
         mtu: wish.conf.mtu,

@@ -9,7 +9,7 @@ use crate::kernel::Cause;
 use crate::kernel::link::{Hardware, Link};
 use crate::kernel::netlink::Route;
 use crate::kernel::sysfs::Sysfs;
-use crate::kernel::tuning::Tuning;
+use crate::kernel::tuning::{Tuned, Tuning};
 use crate::kernel::vf::VfConfig;
 use crate::log::Log;
 
@@ -21,6 +21,8 @@ pub(super) struct Observed {
     pub(super) link: Option<Link>,
     /// How that is tuned.
     pub(super) tuning: Option<Tuning>,
+    /// What makes it so again.
+    pub(super) tuned: Option<Tuned>,
     /// Its PF's link and what that tells of it; absent when the PF has no part in the attachment.
     pub(super) by_pf: Option<(u32, VfConfig)>,
 }
@@ -60,7 +62,8 @@ impl Observed {
             None
         };
         let tuning = link.as_ref().map(|link| Tuning::read(host, sysfs, device.vf, &link.name));
-        Ok(Self { device, link, tuning, by_pf })
+        let tuned = link.as_ref().map(|link| Tuned::read(host, sysfs, device.vf, &link.name));
+        Ok(Self { device, link, tuning, tuned, by_pf })
     }
 }
 

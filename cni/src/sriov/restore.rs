@@ -2,8 +2,9 @@
 //! the rest from being put right.
 
 use conf::cni::Error;
-use conf::{Mac, Mtu};
+use conf::{Mac, Mtu, PciAddress};
 
+use super::Host;
 use super::by_pf::ByPf;
 use super::mac::{self, Assignment};
 use crate::attachment::HostLink;
@@ -11,6 +12,7 @@ use crate::failure::Failures;
 use crate::kernel;
 use crate::kernel::link::Link;
 use crate::kernel::netlink::Route;
+use crate::kernel::tuning::Tuned;
 use crate::log::Log;
 
 /// Flags, MTU, altnames, settings and XDP programs of the netdev, which is home. What is refused of
@@ -54,6 +56,23 @@ pub(super) fn link(
     for altname in altnames.iter().filter(|altname| !now.altnames.contains(altname)) {
         let added = on_host.add_altname(index, altname);
         failures.note(log.change(format_args!("add {name}: altname {altname}"), added));
+    }
+}
+
+/// How the netdev was tuned, where its driver was bound anew: that made it as the driver makes it.
+/// What is refused is found again.
+pub(super) fn tuning(
+    host: &Host,
+    on_host: &Route,
+    vf: PciAddress,
+    name: &str,
+    own: &HostLink,
+    log: &Log,
+) {
+    let Some(tuned) = &own.tuned else { return };
+    let now = Tuned::read(on_host, &host.sysfs, vf, name);
+    for (what, set) in tuned.set(&now, on_host, &host.sysfs, (vf, name)) {
+        told(log, log.change(format_args!("set {name}: {what} as it was"), set));
     }
 }
 

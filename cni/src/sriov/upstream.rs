@@ -211,6 +211,7 @@ impl Original {
             allmulti: false,
             settings: None,
             tuning: None,
+            tuned: None,
         }
     }
 }

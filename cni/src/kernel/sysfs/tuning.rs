@@ -6,7 +6,7 @@ use std::path::Path;
 use conf::PciAddress;
 
 use super::{Sysfs, read};
-use crate::kernel::print;
+use crate::kernel::{Error, print};
 
 /// Of the netdev itself: how it is polled, and what becomes of it when the machine saves power.
 const NAPI: [&str; 3] = ["threaded", "gro_flush_timeout", "napi_defer_hard_irqs"];
@@ -53,6 +53,37 @@ impl Sysfs {
             prints.push(("xps", of(&xps)));
         }
         prints
+    }
+}
+
+impl Sysfs {
+    /// What the files of a function's netdev itself say, by name.
+    pub(in crate::kernel) fn netdev_settings(
+        &self,
+        function: PciAddress,
+        name: &str,
+    ) -> Vec<(&'static str, String)> {
+        let directory = self.directory(function).join("net").join(name);
+        let said = |file: &&'static str| {
+            let text = fs::read_to_string(directory.join(file)).ok()?;
+            Some((*file, text.trim().to_owned()))
+        };
+        NAPI.iter().chain(&POWER).filter_map(said).collect()
+    }
+
+    /// Writes one of these files, of which none takes its time.
+    pub(in crate::kernel) fn set_netdev(
+        &self,
+        function: PciAddress,
+        name: &str,
+        file: &str,
+        text: &str,
+    ) -> Result<(), Error> {
+        let Some(file) = NAPI.iter().chain(&POWER).find(|known| **known == file) else {
+            return Ok(());
+        };
+        let path = self.directory(function).join("net").join(name).join(file);
+        fs::write(&path, text).map_err(|error| Error::new("write", path.display(), error))
     }
 }
 

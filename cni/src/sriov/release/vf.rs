@@ -94,6 +94,7 @@ pub(super) fn give_back(
     given = Given { left_container: true, fence: Some(why) };
     let brought = homecoming.bring(&mut on_host, failures);
     let Some(link) = failures.note(brought) else { return given };
+    restore::tuning(host, &on_host, record.vf, &link.name, own, log);
     let left = put_right(&homecoming, &mut on_host, link, failures);
     for program in &left.programs {
         let msg = format!("give VF {} back: it still has {program}", record.vf);

@@ -17,6 +17,10 @@ use crate::guest::vf_state::{VfState, assert_unchanged};
 use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
+    (
+        "sriov::what_an_administrator_tuned_is_there_again",
+        everything::what_an_administrator_tuned_is_there_again,
+    ),
     ("sriov::the_table_of_attributes_is_true", everything::the_table_of_attributes_is_true),
     ("sriov::nothing_of_a_pod_stays_on_its_vf", everything::nothing_of_a_pod_stays_on_its_vf),
     (

@@ -14,6 +14,7 @@ use crate::guest::bpf::{self, Pins, Way};
 use crate::guest::host::{self, Vf};
 use crate::guest::init::name_interface;
 use crate::guest::pod::Pod;
+use crate::guest::program::run;
 use crate::guest::transcript::silently;
 
 /// What could be restored and cannot be set in this machine.
@@ -174,6 +175,32 @@ pub(super) fn nothing_stays_where_a_reset_is_asked_for() {
         beside.is_as_unused(&format!("everything, {end:?}"), &log);
     }
     drop(pins);
+}
+
+/// What an administrator tuned is there again where the driver had to be bound anew.
+pub(super) fn what_an_administrator_tuned_is_there_again() {
+    let tenancy = Tenancy::new();
+    let vf = &tenancy.bed.vfs[0];
+    let netdev = vf.wait_for_netdev();
+    for line in HARD.iter().filter(|line| !line.contains("/queues/")) {
+        let line = line.replace("net1", &netdev);
+        match line.strip_prefix("tee ").and_then(|file| file.split_once(' ')) {
+            Some((file, value)) => host::write(file, value),
+            None => drop(run(&line).ok()),
+        }
+    }
+    let table = Attributes::documented();
+    let before = Seen::of(vf);
+    for end in [End::Del, End::Death] {
+        let log = tenancy.lived(end, |pod| {
+            bpf::attach_tcx(&bpf::tcx(), pod, "net1", Way::Ingress);
+            done(pod, "ethtool -G net1 rx 256 tx 256");
+        });
+        assert!(log.contains("anew") && !log.contains("driver's own"), "{log}");
+        let mut changed = before.differing(&Seen::of(vf));
+        changed.retain(|name| table.of(name) != Restored::Nothing);
+        assert!(changed.is_empty(), "{changed:?}\n{log}");
+    }
 }
 
 /// What the table says of the driver's stays, and nothing else.
