@@ -111,6 +111,7 @@ fn pf(
         }
     }
     let infiniband = function.is_infiniband();
+    let netdev_elsewhere = function.net_elsewhere && link.is_none();
     let switchdev = link.as_ref().is_some_and(|link| link.is_switchdev(&function));
     let (netdev, altnames, permanent_mac, max_mtu) = match link {
         Some(link) => (Some(link.netdev), link.altnames, link.permanent_mac, link.max_mtu),
@@ -123,6 +124,7 @@ fn pf(
         vf_device: sriov.vf_device,
         driver: function.driver,
         netdev,
+        netdev_elsewhere,
         altnames,
         permanent_mac,
         max_mtu,
@@ -153,6 +155,7 @@ fn vf(
     let link = links.of(host, &function)?;
     let master = link.as_ref().and_then(|link| link.master.clone());
     let altnames = link.as_ref().map(|link| link.altnames.clone()).unwrap_or_default();
+    let elsewhere = function.net_elsewhere && link.is_none();
     let mut vf = Vf {
         address: function.address,
         driver: function.driver,
@@ -164,7 +167,7 @@ fn vf(
         user: None,
         packet_sockets: 0,
     };
-    vf.user = users.of(&vf, master);
+    vf.user = users.of(&vf, master, elsewhere);
     if let (None, Some(netdev)) = (&vf.user, &vf.netdev) {
         vf.user = links.used_by_host(host, netdev.index)?.map(|sign| User::Host { sign });
     }

@@ -243,7 +243,7 @@ fn wish(written: &Written, snapshot: &Snapshot, ownership: &Ownership) -> Wish {
     let policies: Vec<_> = written.objects.policies().cloned().collect();
     let node = node(&written.loaded.node, snapshot);
     let desired = desired::fold(&policies, &node);
-    let mut held = renamed::held(&policies, &node, &desired, ownership);
+    let mut held = renamed::held(&policies, &node, &desired, ownership, snapshot);
     held.extend(self::held(&written.objects, &desired, ownership));
     let may_interrupt = may_interrupt(&written.loaded.settings.guard.allow, snapshot);
     Wish { desired, held, may_interrupt }

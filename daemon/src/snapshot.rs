@@ -12,6 +12,10 @@ use conf::desired;
 use conf::{DriverName, IfName, Mac, PciAddress, PciId, VfIndex};
 use serde::{Deserialize, Serialize};
 
+mod lacking;
+
+pub use lacking::NoNetdev;
+
 /// One look at the host.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -58,6 +62,9 @@ pub struct Pf {
     pub driver: Option<DriverName>,
     /// Its netdev, when it has one in our network namespace.
     pub netdev: Option<Netdev>,
+    /// Whether it has one, and in another network namespace.
+    #[serde(default)]
+    pub netdev_elsewhere: bool,
     /// Altnames of the netdev.
     #[serde(default)]
     pub altnames: Vec<String>,

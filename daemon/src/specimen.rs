@@ -27,6 +27,7 @@ pub(crate) fn igb(address: &str, name: &str) -> Pf {
             carrier: false,
             infiniband: false,
         }),
+        netdev_elsewhere: false,
         altnames: Vec::new(),
         permanent_mac: Some("52:54:00:12:34:56".parse().unwrap()),
         max_mtu: Some(9216),

@@ -47,6 +47,9 @@ pub struct Function {
     /// Its netdevs that are in the namespace of the sysfs mount. A name that [`IfName`] refuses is
     /// left out; netlink has it.
     pub net: Vec<IfName>,
+    /// Whether it has netdevs, and all of them in other network namespaces. A driver that has made
+    /// none yet, or makes none at all, is another matter.
+    pub net_elsewhere: bool,
     /// Its PF, when it is a VF.
     pub physfn: Option<PciAddress>,
     /// Its SR-IOV capability, when it has one.
@@ -138,7 +141,7 @@ impl Sysfs {
 
     /// The same as the kernel has them, names that [`IfName`] refuses included.
     pub fn netdev_names(&self, function: PciAddress) -> Result<Vec<String>, Error> {
-        read::netdev_names(&self.directory(function))
+        Ok(read::netdev_names(&self.directory(function))?.unwrap_or_default())
     }
 
     /// Whether a function has an SR-IOV capability.

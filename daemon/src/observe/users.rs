@@ -45,8 +45,10 @@ impl Users {
         }
     }
 
-    /// Who uses `vf`; `master` is the netdev that it is a port of.
-    pub(super) fn of(&mut self, vf: &Vf, master: Option<String>) -> Option<User> {
+    /// Who uses `vf`; `master` is the netdev that it is a port of, `elsewhere` says that somebody
+    /// has its netdev in another network namespace. Without a netdev in any it is bound to its
+    /// driver just now, or to one that makes none.
+    pub(super) fn of(&mut self, vf: &Vf, master: Option<String>, elsewhere: bool) -> Option<User> {
         if let Some(told) = &self.told {
             return told.get(&vf.address).cloned();
         }
@@ -66,8 +68,7 @@ impl Users {
         if let Some(of) = master {
             return Some(User::Port { of });
         }
-        // A netdev driver with no netdev here: somebody has it in another namespace.
-        (vf.driver.is_some() && vf.netdev.is_none()).then_some(User::OtherNamespace)
+        elsewhere.then_some(User::OtherNamespace)
     }
 
     /// The plugin that works on it. A lock that cannot be looked at is told of when it is taken.

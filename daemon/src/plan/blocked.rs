@@ -7,7 +7,7 @@ use conf::desired::Refusal;
 use serde::{Deserialize, Serialize};
 
 use super::step::Action;
-use crate::snapshot::{OperatorDaemon, Stuck, User};
+use crate::snapshot::{NoNetdev, OperatorDaemon, Stuck, User};
 
 /// Why a wish for one PF is not, or not fully, planned for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,10 @@ pub enum Blocked {
     /// The PF has no driver, so that it can have no VFs.
     NoDriver,
     /// The PF has no netdev in our network namespace.
-    NoNetdev,
+    NoNetdev {
+        /// Why not.
+        why: NoNetdev,
+    },
     /// There are fewer VFs than wished, and someone else is to make them.
     TooFewVfs {
         /// How many there are.
@@ -119,7 +122,7 @@ impl Blocked {
             Self::ForeignVfs { .. } => "ForeignVfsInUse",
             Self::Management { .. } => "ManagementNic",
             Self::NoDriver => "NoDriver",
-            Self::NoNetdev => "NoNetdev",
+            Self::NoNetdev { .. } => "NoNetdev",
             Self::TooFewVfs { .. } => "TooFewVfs",
             Self::MtuTooLow { .. } => "MtuTooLow",
             Self::MtuTooHigh { .. } => "MtuTooHigh",
@@ -150,9 +153,7 @@ impl fmt::Display for Blocked {
                  under guard.allow in railhead.yaml to allow it"
             ),
             Self::NoDriver => f.write_str("no driver is bound to the PF; bind one"),
-            Self::NoNetdev => f.write_str(
-                "the PF has no netdev in this network namespace; bring it back, or rebind the driver",
-            ),
+            Self::NoNetdev { why } => write!(f, "the PF {why}"),
             Self::TooFewVfs { have, wanted } => write!(
                 f,
                 "externallyManaged: there are {have} VFs and {wanted} are wished; make them, or \

@@ -128,9 +128,9 @@ impl Wished<'_> {
     }
 
     fn set_up(&mut self) {
-        match self.draft.pf().netdev {
-            None => self.draft.block(Blocked::NoNetdev),
-            Some(_) => self.draft.set_up(&self.asks),
+        match self.draft.pf().no_netdev() {
+            Some(why) => self.draft.block(Blocked::NoNetdev { why }),
+            None => self.draft.set_up(&self.asks),
         }
     }
 

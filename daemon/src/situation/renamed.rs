@@ -10,6 +10,7 @@ use conf::desired::{self, Desired, Node};
 use conf::policy::Policy;
 
 use crate::journal::Ownership;
+use crate::snapshot::{Pf, Snapshot};
 
 /// The PFs that nothing is undone on, and why: of `desired` no policy asks for them, and it would
 /// by a name that is in the journal.
@@ -18,6 +19,7 @@ pub(super) fn held(
     node: &Node,
     desired: &Desired,
     ownership: &Ownership,
+    snapshot: &Snapshot,
 ) -> BTreeMap<PciAddress, String> {
     let unwished = node.pfs.iter().filter(|pf| !desired.pfs.contains_key(&pf.address));
     let ours: Vec<(&desired::Pf, &[String])> = unwished
@@ -33,7 +35,8 @@ pub(super) fn held(
     ours.into_iter()
         .filter_map(|(pf, names)| {
             let policy = wished.get(&pf.address)?.policies.first().map_or("", String::as_str);
-            Some((pf.address, why(policy, names, pf)))
+            let now = snapshot.pfs.get(&pf.address)?;
+            Some((pf.address, why(policy, names, now)))
         })
         .collect()
 }
@@ -45,16 +48,17 @@ fn called(pf: &desired::Pf, names: &[String]) -> desired::Pf {
     pf
 }
 
-fn why(policy: &str, names: &[String], pf: &desired::Pf) -> String {
+fn why(policy: &str, names: &[String], now: &Pf) -> String {
     let before = names.first().map_or("", String::as_str);
-    match &pf.name {
-        Some(name) => format!(
-            "policy {policy} asked for it as {before}, and now it is called {name}; change the \
-             policy, or give it that name too: ip link property add dev {name} altname {before}"
-        ),
-        None => format!(
-            "policy {policy} asked for it as {before}, and now it has no network interface of any \
-             name; bind its driver"
-        ),
+    match now.no_netdev() {
+        None => {
+            let name = now.label();
+            format!(
+                "policy {policy} asked for it as {before}, and now it is called {name}; change \
+                 the policy, or give it that name too: ip link property add dev {name} altname \
+                 {before}"
+            )
+        }
+        Some(lacking) => format!("policy {policy} asked for it as {before}, and now it {lacking}"),
     }
 }

@@ -87,8 +87,10 @@ pub fn replace(root: &Root, files: &Files) -> Result<Replaced, ReplaceError> {
     if place.holds(&files.files)? {
         return Ok(Replaced::Same);
     }
-    place.build(&files.files)?;
-    place.exchange()?;
+    if let Err(error) = place.build(&files.files).and_then(|()| place.exchange()) {
+        place.discard();
+        return Err(error);
+    }
     place.put_away()?;
     Ok(Replaced::Changed)
 }

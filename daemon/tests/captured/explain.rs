@@ -16,7 +16,7 @@ fn machine() -> Machine {
         policy("other", "enp1s0", 4, "").replace("nodeSelector: {}", "nodeSelector: {a: b}");
     machine.objects("other.yaml", &other);
     // Somebody has taken the netdev of VF 1 elsewhere.
-    std::fs::remove_dir_all(machine.path("sys/bus/pci/devices/0000:01:10.2/net")).unwrap();
+    std::fs::remove_dir_all(machine.path("sys/bus/pci/devices/0000:01:10.2/net/enp1s0v1")).unwrap();
     machine
 }
 

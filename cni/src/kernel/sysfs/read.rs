@@ -25,6 +25,7 @@ pub(super) fn function(directory: &Path, address: PciAddress) -> Result<Option<F
     };
     let required = |name| value(&directory.join(name))?.ok_or_else(|| missing(directory, name));
     let virtfns = virtfns(directory)?;
+    let net = netdev_names(directory)?;
     let found = Function {
         address,
         vendor,
@@ -37,7 +38,8 @@ pub(super) fn function(directory: &Path, address: PciAddress) -> Result<Option<F
         numa_node: value::<i64>(&directory.join("numa_node"))?
             .and_then(|node| node.try_into().ok()),
         iommu_group: linked(&directory.join("iommu_group"))?,
-        net: netdevs(directory)?,
+        net_elsewhere: net.as_ref().is_some_and(Vec::is_empty),
+        net: interfaces(&net.unwrap_or_default()),
         physfn: linked(&directory.join("physfn"))?,
         sriov: sriov(directory, virtfns.len())?,
         virtfns,
@@ -114,28 +116,35 @@ pub(super) fn names(directory: &Path) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-/// The netdevs' names. The directory exists, and is empty, when they are in another namespace.
-/// Those of virtio lie one level down, in the device that the function carries.
-pub(super) fn netdev_names(directory: &Path) -> Result<Vec<String>, Error> {
+/// The netdevs' names; `None` where there is no directory for any. The kernel makes it with the
+/// first netdev and removes it with the last, so it is there, and empty, when they are in another
+/// namespace. Those of virtio lie one level down, in the device that the function carries.
+pub(super) fn netdev_names(directory: &Path) -> Result<Option<Vec<String>>, Error> {
     let net = directory.join("net");
     if net.is_dir() {
-        return names(&net);
+        return names(&net).map(Some);
     }
-    let mut found = Vec::new();
+    let mut found = None;
     for name in names(directory)? {
         let number = name.strip_prefix("virtio");
-        if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
-            found.extend(names(&directory.join(name).join("net"))?);
+        let net = directory.join(&name).join("net");
+        if number.is_some_and(|number| number.parse::<u32>().is_ok()) && net.is_dir() {
+            found.get_or_insert_with(Vec::new).extend(names(&net)?);
         }
     }
-    found.sort();
+    if let Some(found) = &mut found {
+        found.sort();
+    }
     Ok(found)
 }
 
 /// The same without those that [`IfName`] refuses.
 pub(super) fn netdevs(directory: &Path) -> Result<Vec<IfName>, Error> {
-    let found = netdev_names(directory)?;
-    Ok(found.iter().filter_map(|name| name.parse().ok()).collect())
+    Ok(interfaces(&netdev_names(directory)?.unwrap_or_default()))
+}
+
+fn interfaces(names: &[String]) -> Vec<IfName> {
+    names.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
 /// The SR-IOV capability; `None` when the function has none.

@@ -15,8 +15,13 @@ impl Sysfs {
     pub fn set_numvfs(&self, writer: &Writer, pf: PciAddress, count: u16) -> Result<(), Error> {
         let path = self.directory(pf).join("sriov_numvfs");
         let object = format!("sriov_numvfs of {pf} to {count}");
+        // Read afterwards, and not from `sriov_numvfs`: what is there now is why it failed.
+        let has_vfs = || read::virtfns(&self.directory(pf)).is_ok_and(|vfs| !vfs.is_empty());
         written(writer, &path, &count.to_string(), "set", object, |errno| match errno {
-            Errno::EBUSY => "it has VFs already: another count goes over 0",
+            Errno::EBUSY if count > 0 && has_vfs() => {
+                "it has VFs already: another count goes over 0"
+            }
+            Errno::EBUSY => "the driver refuses it now; dmesg says why",
             Errno::ENOENT => "no driver is bound to it, or one that makes no VFs",
             Errno::ERANGE => "more than sriov_totalvfs",
             Errno::ENOMEM => {

@@ -94,7 +94,10 @@ fn counted() -> Metrics {
             pf: address(A),
             label: "ens1f0".to_owned(),
             steps: vec![step(set_up()), step(Action::Forget)],
-            blocked: vec![crate::plan::Blocked::NoDriver, crate::plan::Blocked::NoNetdev],
+            blocked: vec![
+                crate::plan::Blocked::NoDriver,
+                crate::plan::Blocked::NoNetdev { why: crate::snapshot::NoNetdev::Elsewhere },
+            ],
         }],
     };
     pass.troubles.push("write the report: No space left on device".to_owned());

@@ -101,12 +101,18 @@ impl Place {
         done.map_err(|errno| ReplaceError::NoExchange {
             path: self.objects.clone(),
             source: errno.into(),
-        })?;
-        sync(&self.etc)
+        })
+    }
+
+    /// Takes the set to come away, after it could not be put in force. What cannot be removed now
+    /// is harmless, and the next one removes it.
+    pub(super) fn discard(&self) {
+        remove_directory(&self.next).ok();
     }
 
     /// Moves along what is no object, and keeps the set that was as the previous one.
     pub(super) fn put_away(&self) -> Result<(), ReplaceError> {
+        sync(&self.etc)?;
         if !self.next.exists() {
             return Ok(());
         }

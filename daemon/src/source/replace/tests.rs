@@ -165,6 +165,45 @@ fn two_at_once_do_not_mix() {
     bed.replace(&[("a.yaml", ONE)]).unwrap();
 }
 
+/// What of the new set was written is gone when it cannot be put in force, at whatever step.
+#[test]
+fn a_refused_set_leaves_nothing_behind() {
+    let bed = Bed::new();
+    bed.replace(&[("a.yaml", ONE)]).unwrap();
+    // Two files that would be stored under one name.
+    let error = bed.replace(&[("-", ONE), ("objects.txt", TWO)]).unwrap_err();
+    assert!(matches!(error, ReplaceError::File(_)), "{error}");
+    assert_eq!((bed.objects(), bed.etc()), (pairs(&[("a.yaml", ONE)]), vec!["objects".to_owned()]));
+    // A name that no file system takes.
+    let long = format!("{}.yaml", "n".repeat(300));
+    let error = bed.replace(&[("b.yaml", ONE), (&long, TWO)]).unwrap_err();
+    assert!(matches!(error, ReplaceError::File(_)), "{error}");
+    assert_eq!((bed.objects(), bed.etc()), (pairs(&[("a.yaml", ONE)]), vec!["objects".to_owned()]));
+    bed.replace(&[("c.yaml", TWO)]).unwrap();
+    assert_eq!(bed.objects(), pairs(&[("c.yaml", TWO)]));
+}
+
+/// A mount cannot be exchanged, nor can a directory on another file system.
+#[test]
+fn a_set_that_cannot_be_exchanged_leaves_nothing_behind() {
+    let outcome = std::thread::spawn(|| {
+        use nix::mount::{MsFlags, mount};
+        let none = None::<&str>;
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        let bed = Bed::new();
+        bed.replace(&[("a.yaml", ONE)]).unwrap();
+        let objects = bed.root.objects();
+        mount(Some(&objects), &objects, none, MsFlags::MS_BIND, none).unwrap();
+        let error = bed.replace(&[("b.yaml", TWO)]).unwrap_err();
+        nix::mount::umount(&objects).unwrap();
+        (error, bed.objects(), bed.etc())
+    });
+    let (error, objects, etc) = outcome.join().unwrap();
+    assert!(matches!(error, ReplaceError::NoExchange { .. }), "{error}");
+    assert_eq!((objects, etc), (pairs(&[("a.yaml", ONE)]), vec!["objects".to_owned()]));
+}
+
 /// Stops after each step of a replacement, as a power cut would, and looks at what a reader and
 /// the next replacement find.
 #[test]

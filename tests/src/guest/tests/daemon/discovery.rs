@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{FIRST, assert_in_force, drop_policy, put_policy, put_policy_by_address, undo};
 use crate::guest::Test;
-use crate::guest::host::{pf, put, read, write};
+use crate::guest::host::{netdev_of, pf, put, read, write};
+use crate::guest::pod::Pod;
 use crate::guest::program::run;
 use crate::guest::railhead::{Daemon, object, railhead, settings, wait_until_in_force};
 use crate::guest::wait::wait_for;
@@ -15,6 +16,7 @@ pub(super) const TESTS: &[Test] = &[
     ("daemon::discovery::the_node_state_tells_what_is_there", the_node_state),
     ("daemon::discovery::a_pf_that_was_renamed_keeps_its_vfs", a_renamed_pf),
     ("daemon::discovery::a_pf_that_loses_its_driver_comes_back", a_pf_without_its_driver),
+    ("daemon::discovery::a_pf_in_another_namespace_is_told", a_pf_in_another_namespace),
     ("daemon::discovery::other_interfaces_are_never_touched", other_interfaces),
 ];
 
@@ -110,6 +112,30 @@ fn a_pf_without_its_driver() {
     daemon.stop().ok();
     // As udev does.
     rename(&pf(0).name, "enp1s0");
+}
+
+/// It is told where its interface is, not that a driver is missing, whether a policy asks by name or by address.
+fn a_pf_in_another_namespace() {
+    put_policy("net", "enp1s0", 2, "");
+    railhead("apply").ok();
+    for asks_by_name in [true, false] {
+        let pod = Pod::bare("pod");
+        run("ip link set enp1s0 netns pod").ok();
+        if !asks_by_name {
+            put_policy_by_address(2);
+        }
+        for verb in ["status", "apply"] {
+            let told = railhead(verb).failed_with(1);
+            assert!(told.stdout.contains("in another network namespace"), "{told}");
+            assert!(!told.stdout.contains("driver"), "{told}");
+        }
+        assert_eq!(pf(0).vfs().len(), 2);
+        drop(pod);
+        wait_for("the PF", || netdev_of(FIRST));
+        railhead("apply").ok();
+        assert_in_force();
+    }
+    undo("net");
 }
 
 /// Whatever policies ask for, links without SR-IOV are none of its PFs.

@@ -40,7 +40,11 @@ fn a_refused_write_is_told() {
     let (first, second) = (pf(0), pf(1));
     let answers = [
         ("error=ENOMEM", "sriov_numvfs of 0000:01:00.0 to 1", "Out of memory"),
-        ("error=EBUSY", "sriov_numvfs of 0000:01:00.0 to 1", "Device or resource busy"),
+        (
+            "error=EBUSY",
+            "sriov_numvfs of 0000:01:00.0 to 1",
+            "busy (the driver refuses it now; dmesg says why)",
+        ),
         ("error=ENOSPC", "sriov_numvfs of 0000:01:00.0 to 1", "No space left on device"),
         // A driver that says yes and does nothing: what it made is counted.
         ("retval=1", "the driver of 0000:01:00.0", "made 0 VFs instead of 1"),
