@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use nix::unistd::geteuid;
 
 use crate::chain::Chain;
 use crate::dump::{Replayed, replay};
@@ -116,6 +117,22 @@ pub enum Verb {
     Completions(completions::Args),
 }
 
+impl Verb {
+    /// Whether it looks at the machine, or changes something of it. A verb that is not listed does.
+    fn looks_at_the_host(&self) -> bool {
+        !matches!(self, Self::Validate(_) | Self::Completions(_))
+    }
+}
+
+/// Somebody else than root asks. Whoever sees neither the records nor what other processes have
+/// open would be shown VFs in use as free, and attachments as none at all.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "look at this machine: only root is shown its records and what processes have open; run it as \
+     root, or with sudo"
+)]
+struct NotRoot;
+
 /// What a verb works with.
 #[derive(Debug)]
 pub struct Context {
@@ -163,7 +180,11 @@ pub fn main() -> ExitCode {
 fn work(cli: &Cli) -> Outcome {
     let out = Output::stdout(cli.global.output);
     let Some(dump) = &cli.global.replay else {
-        return run(&cli.verb, &mut Context { host: Host::at(&cli.global.root), out });
+        let host = Host::at(&cli.global.root);
+        if host.is_live() && cli.verb.looks_at_the_host() && !geteuid().is_root() {
+            return Err(NotRoot.into());
+        }
+        return run(&cli.verb, &mut Context { host, out });
     };
     // Its files are there as long as the verb needs them.
     let Replayed { host, place: _place } = replay(dump)?;

@@ -10,6 +10,7 @@ mod families;
 mod leftovers;
 mod machine;
 mod names;
+mod not_root;
 mod opens;
 mod others;
 mod permissions;

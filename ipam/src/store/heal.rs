@@ -57,9 +57,10 @@ pub(super) fn unsound(directory: &Path, damage: String) -> StoreError {
     StoreError::Unsound { path: directory.join(NAME), damage }
 }
 
-/// Whether a store was ever made in `directory`, as its file or the stamp in its lock tells.
+/// Whether a store was ever made in `directory`, as its file or the stamp in its lock tells. Where
+/// that cannot be found out it counts as there: reading it tells why, and none is not an answer.
 pub(super) fn is_there(directory: &Path) -> bool {
-    directory.join(NAME).exists() || Lock::is_stamped(directory)
+    directory.join(NAME).try_exists().unwrap_or(true) || Lock::is_stamped(directory)
 }
 
 /// The store as it is found under the lock.

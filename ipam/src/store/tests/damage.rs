@@ -1,7 +1,7 @@
 //! A store that somebody damaged is set aside and told about: never SIGBUS, never silently empty.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -326,4 +326,31 @@ fn a_lock_that_leads_elsewhere_is_refused_and_nothing_is_written_there() {
     let error = add(&scratch, "a").unwrap_err();
     assert!(matches!(error, AllocateError::Store(StoreError::File(_))), "{error}");
     assert_eq!(std::fs::read_to_string(&other).unwrap(), "theirs");
+}
+
+/// A user who may not look is told so, and not that there is nothing.
+#[test]
+fn a_store_that_one_may_not_look_at_is_not_taken_for_none() {
+    for with_store in [true, false] {
+        let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+        let root = Root::at(directory.path());
+        let store = Store::open(&root).unwrap();
+        if with_store {
+            store.loss().unwrap();
+        }
+        let closed = |mode| fs::set_permissions(directory.path(), Permissions::from_mode(mode));
+        closed(0o000).unwrap();
+        let looked = std::thread::spawn(move || {
+            // This thread alone: it loses root's way past permissions.
+            nix::unistd::setfsuid(nix::unistd::Uid::from_raw(1000));
+            Store::existing(&root).map(|store| store.read(|txn| txn.leases()).map(drop))
+        });
+        let error = looked.join().unwrap().unwrap().unwrap_err();
+        closed(0o700).unwrap();
+        let causes: Vec<String> =
+            std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
+                .map(ToString::to_string)
+                .collect();
+        assert!(causes.last().unwrap().contains("Permission denied"), "{causes:?}");
+    }
 }
