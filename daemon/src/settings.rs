@@ -124,7 +124,7 @@ fn read_or_last_good(
 }
 
 fn read(root: &Root, host: &str) -> Result<Loaded, SettingsError> {
-    let path = root.etc().join("railhead.yaml");
+    let path = root.settings();
     let document = document(&path)?;
     let (settings, warnings) = conf::settings::read(document)
         .map_err(|violations| SettingsError::Invalid { path: path.clone(), violations })?;

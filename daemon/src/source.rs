@@ -21,6 +21,7 @@ mod skipped;
 mod stored;
 mod yaml;
 
+pub(crate) use directory::is_object_file;
 pub use directory::{Directory, Files, SourceError};
 pub use file::{FILE_LIMIT, FileRefusal, SourceFile};
 pub(crate) use last_good::known_version;

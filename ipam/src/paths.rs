@@ -78,6 +78,11 @@ impl Root {
         self.join("etc/railhead")
     }
 
+    /// `/etc/railhead/railhead.yaml`: the settings.
+    pub fn settings(&self) -> PathBuf {
+        self.etc().join("railhead.yaml")
+    }
+
     /// `/etc/railhead/objects`: the custom resources in directory mode.
     pub fn objects(&self) -> PathBuf {
         self.etc().join("objects")

@@ -114,7 +114,7 @@ impl Files {
 }
 
 /// Whether a directory's file of this name is read.
-pub(super) fn is_object_file(name: &Path) -> bool {
+pub(crate) fn is_object_file(name: &Path) -> bool {
     let hidden = name.as_os_str().as_encoded_bytes().starts_with(b".");
     let extension = name.extension().and_then(|extension| extension.to_str());
     !hidden && matches!(extension, Some("yaml" | "yml" | "json"))
