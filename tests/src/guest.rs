@@ -32,6 +32,7 @@ mod stage;
 pub mod tests;
 pub mod trace;
 mod transcript;
+pub mod user;
 pub mod vf_state;
 pub mod wait;
 

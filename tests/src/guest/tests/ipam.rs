@@ -11,6 +11,7 @@ use crate::guest::pod::Pod;
 use crate::guest::program::{Program, run};
 use crate::guest::railhead::{object, railhead, remove_object, settings};
 use crate::guest::trace::Trace;
+use crate::guest::user::{HOME, who_covers_a_namespace};
 use crate::guest::wait::wait_for;
 use crate::guest::{Test, hand};
 
@@ -18,6 +19,7 @@ pub(super) const TESTS: &[Test] = &[
     ("ipam::the_dead_give_back_and_the_living_keep", the_dead_give_back_and_the_living_keep),
     ("ipam::a_full_block_of_the_dead_gives_out", a_full_block_of_the_dead_gives_out),
     ("ipam::a_damaged_store_is_made_good", a_damaged_store_is_made_good),
+    ("ipam::a_user_who_covers_a_namespace_stops_nobody", a_user_who_covers_a_namespace),
     ("ipam::no_clock_that_is_set_matters", no_clock_that_is_set_matters),
     ("ipam::a_block_is_synced_before_it_counts", a_block_is_synced_before_it_counts),
     ("ipam::a_cut_while_blocks_are_written", a_cut_while_blocks_are_written),
@@ -216,6 +218,33 @@ fn a_damaged_store_is_made_good() {
     drop(three);
     railhead("apply").ok();
     assert!(holders().is_empty());
+}
+
+/// To verify, to collect and to recover takes a look at every namespace that lives: a user hides one of theirs, and
+/// nobody is kept from anything by that.
+fn a_user_who_covers_a_namespace() {
+    pool();
+    let user = who_covers_a_namespace();
+    let (one, dead, next) = (Pod::new("one"), Pod::new("dead"), Pod::new("next"));
+    let held = attach("one", &one);
+    attach("dead", &dead);
+    railhead("ipam verify").ok();
+    drop(dead);
+    let found = railhead("ipam verify -o json").failed_with(1).json();
+    assert_eq!(found["findings"].as_array().map(Vec::len), Some(1), "{found}");
+    railhead("apply").ok();
+    assert_eq!(holders(), ["one"], "what the dead held is given back");
+
+    fs::write("/run/railhead/store/state.mdb", "damaged").expect("damage the store");
+    let given = wait_for("an address", || {
+        let reply = add("next", &next).run();
+        (reply.output.status == 0).then(|| address(&reply.document))
+    });
+    assert_ne!(given, held);
+    assert_eq!(holders().len(), 2, "that of the living was leased again");
+    drop(user);
+    fs::remove_dir_all(HOME).expect("remove a directory");
+    one.run("ip link del net1").ok();
 }
 
 /// How the daemon puts a block on disk, a new one and an edited one: a cut at any of these calls leaves the one before or

@@ -5,14 +5,16 @@ use std::fs;
 use super::{assert_in_force, drivers, drop_policy, mtu, put_policy, undo};
 use crate::guest::Test;
 use crate::guest::host::{Pf, pf, put, read};
-use crate::guest::program::{Program, run};
+use crate::guest::program::{Program, Running, run};
 use crate::guest::railhead::{Daemon, railhead};
+use crate::guest::user::user;
 use crate::guest::wait::wait_for;
 
 pub(super) const TESTS: &[Test] = &[
     ("daemon::operator::is_taken_over_with_no_vf_made_anew", is_taken_over),
     ("daemon::operator::files_that_are_cut_off_give_no_right", files_that_are_cut_off),
     ("daemon::operator::that_still_runs_is_left_alone", that_still_runs),
+    ("daemon::operator::is_not_what_a_user_calls_so", is_not_what_a_user_calls_so),
 ];
 
 const FILES: &str = "/etc/sriov-operator";
@@ -127,5 +129,34 @@ fn that_still_runs() {
     wait_for("the daemon to act now", || (pf(0).num_vfs() == 1).then_some(()));
     super::drop_and_wait("net");
     daemon.stop().ok();
+    fs::remove_dir_all("/tmp/operator").expect("remove a directory");
+}
+
+/// A user runs a binary called as that operator's daemon: as they are, as root in a user namespace of theirs, and there
+/// with namespaces for mounts and the network, as a container has them.
+fn is_not_what_a_user_calls_so() {
+    fs::create_dir_all("/tmp/operator").expect("make a directory");
+    let binary = "/tmp/operator/sriov-network-config-daemon";
+    fs::copy("/bin/busybox", binary).expect("copy a program");
+    put_policy("net", "enp1s0", 1, "");
+    let ways = ["bash -c", "unshare -r bash -c", "unshare -r -m -n bash -c"];
+    let running: Vec<Running> = ways
+        .iter()
+        .map(|way| user(way).arg(format!("exec -a tail {binary} -f /dev/null")).start())
+        .collect();
+    wait_for("three processes", || {
+        let processes = fs::read_dir("/proc").ok()?.flatten();
+        let programs = processes.filter_map(|entry| fs::read_link(entry.path().join("exe")).ok());
+        (programs.filter(|program| program.as_os_str() == binary).count() == 3).then_some(())
+    });
+    let plan = railhead("plan").ok();
+    assert!(plan.stdout.contains("create 1 VF") && !plan.stdout.contains("Operator"), "{plan}");
+    let doctor = railhead("doctor");
+    assert!(!doctor.stdout.contains("Operator's daemon runs"), "{doctor}");
+    let daemon = Daemon::start();
+    wait_for("the daemon to act", || (pf(0).num_vfs() == 1).then_some(()));
+    super::drop_and_wait("net");
+    daemon.stop().ok();
+    drop(running);
     fs::remove_dir_all("/tmp/operator").expect("remove a directory");
 }

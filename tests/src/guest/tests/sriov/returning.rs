@@ -8,11 +8,34 @@ use crate::guest::cni::Call;
 use crate::guest::host::{Vf, link, read};
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
+use crate::guest::user::{HOME, who_covers_a_namespace};
 use crate::guest::vf_state::{VfState, assert_unchanged};
 use crate::guest::wait::wait_for;
 
-pub(super) const TESTS: &[Test] =
-    &[("sriov::del_whatever_became_of_it", del_whatever_became_of_it)];
+pub(super) const TESTS: &[Test] = &[
+    ("sriov::del_whatever_became_of_it", del_whatever_became_of_it),
+    ("sriov::a_user_who_covers_a_namespace_keeps_no_vf", a_user_who_covers_a_namespace_keeps_no_vf),
+];
+
+/// Whether a container still lives is asked of every namespace: a user hides one of theirs, and the next pod gets the dead
+/// one's VF all the same.
+fn a_user_who_covers_a_namespace_keeps_no_vf() {
+    let bed = Bed::new(1);
+    let config = bed.config(0, json!({}));
+    let user = who_covers_a_namespace();
+    let dead = Pod::new("dead");
+    Call::add("sriov", "dead", &dead, &config).run().ok();
+    drop(dead);
+    bed.vfs[0].wait_for_netdev();
+    let next = Pod::new("next");
+    Call::add("sriov", "next", &next, &config).run().ok();
+    Call::new("sriov", "DEL", "dead", &config).run().ok();
+    assert_eq!(next.links(), ["net1"], "a late DEL of the dead takes nothing from it");
+    Call::del("sriov", "next", &next, &config).run().ok();
+    assert_forgotten();
+    drop(user);
+    std::fs::remove_dir_all(HOME).expect("remove a directory");
+}
 
 fn del_whatever_became_of_it() {
     let bed = Bed::new(2);
