@@ -29,7 +29,7 @@ use self::answer::Answer;
 pub use self::call::Call;
 use self::environment::{Environment, Verb};
 pub use self::sandbox::Sandbox;
-use crate::kernel::process::fail_at_file_size_limit;
+use crate::kernel::process::{answer_aborts, fail_at_file_size_limit};
 use crate::log::Log;
 
 /// What an ADD came to.
@@ -87,6 +87,7 @@ pub trait Plugin {
 
 /// Serves one verb: reads the environment and stdin, runs the plugin, answers on stdout.
 pub fn serve(plugin: &impl Plugin) -> ExitCode {
+    answer_aborts();
     answer::answer_panics();
     fail_at_file_size_limit();
     serve_with(plugin, |name| std::env::var_os(name), std::io::stdin().lock())

@@ -320,6 +320,40 @@ fn a_limit_on_the_size_of_files_is_answered() {
     });
 }
 
+/// However little memory for data there is: wherever the program starts at all, each verb answers,
+/// and is right again when there is enough.
+#[test]
+fn a_limit_on_memory_is_answered() {
+    isolated(|| {
+        block(9);
+        let config = |values: usize| {
+            nv_ipam(json!({"cni.dev/valid-attachments": [], "labels": vec![1; values]}))
+        };
+        let (small, large) = (config(0), config(190_000));
+        let (mut answers, mut aborts) = (0, 0);
+        let little = (64..1536).step_by(64).map(|kilobytes| (kilobytes, &small));
+        let more = (1024..16_384).step_by(1024).map(|kilobytes| (kilobytes, &large));
+        for (kilobytes, config) in little.chain(more) {
+            let limit = format!("ulimit -d {kilobytes}");
+            if Call::new("nv-ipam", "VERSION", &small).after(&limit).run().document == Value::Null {
+                continue;
+            }
+            for verb in ["ADD", "DEL", "GC"] {
+                let reply = Call::new("nv-ipam", verb, config).after(&limit).run();
+                let is_error = reply.document["code"].is_u64() && reply.status == Some(1);
+                assert!(is_error || reply.status == Some(0), "{kilobytes} {verb}: {reply:?}");
+                answers += 1;
+                let says = reply.document["msg"].as_str().unwrap_or_default();
+                aborts += u32::from(says.contains("ran out of memory"));
+            }
+        }
+        assert!(answers > 60 && aborts > 0, "{aborts} of {answers}");
+        let config = small;
+        Call::new("nv-ipam", "DEL", &config).run().ok();
+        Call::new("nv-ipam", "ADD", &config).run().ok();
+    });
+}
+
 /// The moment when a hint is needed is when the call fails.
 #[test]
 fn what_is_odd_about_a_config_is_told_when_the_call_fails() {
