@@ -61,10 +61,13 @@ pub struct PolicyStatus {
 /// How a PF is of which that is still to be done; nothing is left where there is no lane.
 pub fn lane(lane: Option<&Lane>) -> (State, Vec<String>) {
     let Some(lane) = lane else { return (State::InForce, Vec::new()) };
-    let state = match (lane.blocked.is_empty(), lane.blocked.iter().all(Blocked::is_wait)) {
-        (true, _) => State::Pending,
-        (false, true) => State::Waits,
-        (false, false) => State::Failed,
+    let blocked = lane.blocked.as_slice();
+    let state = if blocked.iter().all(Blocked::is_work) {
+        State::Pending
+    } else if blocked.iter().all(Blocked::is_wait) {
+        State::Waits
+    } else {
+        State::Failed
     };
     let blocked = lane.blocked.iter().map(ToString::to_string);
     let steps = lane.steps.first().map(|step| match lane.steps.len() {

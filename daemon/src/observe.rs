@@ -13,6 +13,7 @@
 //! A PF that cannot be read hides no other.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cni::kernel::processes::{self, Process};
 use cni::kernel::sysfs::{Function, Sriov};
@@ -20,6 +21,7 @@ use cni::kernel::{self, child, module, vfio};
 use conf::settings::Guard;
 use conf::{DriverName, Mac, PciAddress, VfIndex};
 
+use crate::apply::Deadlines;
 use crate::chain::Chain;
 use crate::host::Host;
 use crate::snapshot::{Pf, Snapshot, Stuck, User, Vf};
@@ -110,6 +112,7 @@ fn pf(
             vfs.insert(*index, vf(host, links, users, function, admin_macs.get(index).copied())?);
         }
     }
+    let at_work = vfs.values().find_map(|vf: &Vf| users.step(vf.address));
     let infiniband = function.is_infiniband();
     let netdev_elsewhere = function.net_elsewhere && link.is_none();
     let switchdev = link.as_ref().is_some_and(|link| link.is_switchdev(&function));
@@ -140,6 +143,7 @@ fn pf(
         switchdev,
         management: None,
         stuck,
+        at_work,
         inherited: None,
         vfs,
     })
@@ -189,7 +193,9 @@ fn stuck(function: &Function, stragglers: &[child::Stuck]) -> Option<Stuck> {
         address == function.address || function.virtfns.values().any(|vf| *vf == address)
     };
     let found = stragglers.iter().find(|stuck| stuck.function.is_some_and(concerns))?;
-    Some(Stuck { pid: found.pid, path: found.path.clone() })
+    // Whoever started it gives up at the deadline, and must find it overdue then.
+    let overdue = found.since + Duration::from_secs(1) >= Deadlines::default().write;
+    Some(Stuck { pid: found.pid, path: found.path.clone(), overdue })
 }
 
 /// VFs by index, with their admin MACs.

@@ -105,7 +105,7 @@ fn lane(address: PciAddress, wish: &Wish, snapshot: &Snapshot, ownership: &Owner
     let state = State::of(snapshot, pf, entry);
     let may_interrupt = wish.may_interrupt.contains(&address);
     let drafted = match (wish.held.get(&address), wish.desired.pfs.get(&address), entry) {
-        _ if pf.stuck.is_some() => stuck(state),
+        _ if pf.stuck.is_some() || pf.at_work.is_some() => changing(state),
         (Some(why), _, _) => Draft::blocked_by(state, Blocked::Held { why: why.clone() }),
         (None, Some(desired), _) => configure::draft(state, desired, may_interrupt),
         (None, None, Some(entry)) => undo::draft(state, entry, may_interrupt),
@@ -121,10 +121,11 @@ fn lane(address: PciAddress, wish: &Wish, snapshot: &Snapshot, ownership: &Owner
 }
 
 /// A PF that may be changing while we look: what is there now is not what is there then.
-fn stuck(state: State) -> Draft {
-    match state.pf.stuck.clone() {
-        Some(stuck) => Draft::blocked_by(state, Blocked::Stuck { stuck }),
-        None => Draft::nothing(state),
+fn changing(state: State) -> Draft {
+    match (state.pf.stuck.clone(), state.pf.at_work.clone()) {
+        (Some(stuck), _) => Draft::blocked_by(state, Blocked::Stuck { stuck }),
+        (None, Some(by)) => Draft::blocked_by(state, Blocked::AtWork { by }),
+        (None, None) => Draft::nothing(state),
     }
 }
 

@@ -99,6 +99,9 @@ pub struct Pf {
     /// A write to it, or to a VF of it, that has not come to its end.
     #[serde(default)]
     pub stuck: Option<Stuck>,
+    /// Another railhead, by its lock of a VF, that does a step right now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_work: Option<String>,
     /// What the SR-IOV Network Operator says that it did on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inherited: Option<Inherited>,
@@ -133,6 +136,9 @@ pub struct Stuck {
     pub pid: u32,
     /// The file that it writes.
     pub path: PathBuf,
+    /// Whether it has taken longer than anybody waits for it. Until then it is work in progress.
+    #[serde(default)]
+    pub overdue: bool,
 }
 
 /// A netdev in our network namespace.

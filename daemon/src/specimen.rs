@@ -43,6 +43,7 @@ pub(crate) fn igb(address: &str, name: &str) -> Pf {
         switchdev: false,
         management: None,
         stuck: None,
+        at_work: None,
         inherited: None,
         vfs: BTreeMap::new(),
     }

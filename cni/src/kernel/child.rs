@@ -110,6 +110,8 @@ pub struct Stuck {
     pub path: PathBuf,
     /// The PCI function that it is about.
     pub function: Option<PciAddress>,
+    /// How long it has been at it.
+    pub since: Duration,
 }
 
 /// Those of `processes` that are such children and are writing right now, whoever started them:
@@ -130,5 +132,6 @@ fn stuck(pid: u32) -> Option<Stuck> {
     // `bind` and its like take the address as value, a function's own files are in its directory.
     let named = words.next().and_then(|value| str::from_utf8(value).ok()?.trim().parse().ok());
     let function = named.or_else(|| path.parent()?.file_name()?.to_str()?.parse().ok());
-    Some(Stuck { pid, path, function })
+    let since = super::processes::age(pid)?;
+    Some(Stuck { pid, path, function, since })
 }

@@ -48,6 +48,11 @@ impl fmt::Display for Holder {
 }
 
 impl Holder {
+    /// Whether it is the daemon, or `railhead apply`, at a step of a plan.
+    pub fn does_a_step(&self) -> bool {
+        matches!(self.purpose, Some(Purpose::Step(_)))
+    }
+
     /// Whether the VF will be in use when this one lets go.
     pub(super) fn attaches(&self) -> bool {
         matches!(self.purpose, Some(Purpose::Attach(_)))

@@ -71,11 +71,26 @@ impl Users {
         elsewhere.then_some(User::OtherNamespace)
     }
 
-    /// The plugin that works on it. A lock that cannot be looked at is told of when it is taken.
+    /// The plugin that works on it.
     fn verb(&self, vf: PciAddress) -> Option<User> {
+        let holder = self.holder(vf).filter(|holder| !holder.does_a_step())?;
+        Some(User::Verb { holder: holder.to_string() })
+    }
+
+    /// The railhead that does a step on it right now: work on the PF, and no use of the VF.
+    pub(super) fn step(&self, vf: PciAddress) -> Option<String> {
+        if self.told.is_some() {
+            return None;
+        }
+        let holder = self.holder(vf).filter(lock::Holder::does_a_step)?;
+        Some(holder.to_string())
+    }
+
+    /// Who holds its lock, but for our own steps, which look again while they do. A lock that cannot
+    /// be looked at is told of when it is taken.
+    fn holder(&self, vf: PciAddress) -> Option<lock::Holder> {
         let holder = lock::holder(&self.root, vf).ok()??;
-        // Our own steps hold it too, and look again while they do.
-        (holder.pid != std::process::id()).then(|| User::Verb { holder: holder.to_string() })
+        (holder.pid != std::process::id()).then_some(holder)
     }
 
     /// Who has its group, or a device file of its own, open.

@@ -89,6 +89,11 @@ pub enum Blocked {
         /// Which.
         stuck: Stuck,
     },
+    /// Another railhead does a step on the PF.
+    AtWork {
+        /// Which, as its lock tells it.
+        by: String,
+    },
     /// The PF itself cannot be read.
     Unreadable {
         /// Why.
@@ -97,9 +102,19 @@ pub enum Blocked {
 }
 
 impl Blocked {
-    /// Whether it goes away when somebody who uses a VF does, with nobody doing anything wrong.
+    /// Whether it goes away when somebody who uses a VF does, or has done the work that he is at,
+    /// with nobody doing anything wrong.
     pub fn is_wait(&self) -> bool {
-        matches!(self, Self::InUse { .. } | Self::ForeignVfs { .. })
+        matches!(self, Self::InUse { .. } | Self::ForeignVfs { .. }) || self.is_work()
+    }
+
+    /// Whether it is the very work that is wished for, which somebody does.
+    pub fn is_work(&self) -> bool {
+        match self {
+            Self::AtWork { .. } => true,
+            Self::Stuck { stuck } => !stuck.overdue,
+            _ => false,
+        }
     }
 
     /// Whether to try again is in vain: it lasts until somebody writes something else, which is an
@@ -129,6 +144,8 @@ impl Blocked {
             Self::NoIommu { .. } => "NoIommu",
             Self::Held { .. } => "Held",
             Self::OtherOperator { .. } => "OtherOperator",
+            Self::AtWork { .. } => "AtWork",
+            Self::Stuck { stuck } if !stuck.overdue => "AtWork",
             Self::Stuck { .. } => "Stuck",
             Self::Unreadable { .. } => "Unreadable",
         }
@@ -180,6 +197,13 @@ impl fmt::Display for Blocked {
                  {}), and two must not shape the same NICs; take this node from it, as \
                  configDaemonNodeSelector of its SriovOperatorConfig does",
                 operator.pid
+            ),
+            Self::AtWork { by } => write!(f, "being worked on: {by}"),
+            Self::Stuck { stuck } if !stuck.overdue => write!(
+                f,
+                "being worked on: process {} is still in a write to {}",
+                stuck.pid,
+                stuck.path.display()
             ),
             Self::Stuck { stuck } => write!(
                 f,

@@ -283,3 +283,32 @@ fn the_pf_is_up_before_its_vfs_are_made() {
         }
     }
 }
+
+/// A write under way is the work that is wished for, until nobody waits for it any more.
+#[test]
+fn work_in_progress_is_no_failure_until_it_is_overdue() {
+    use crate::judge::{self, State};
+    use crate::snapshot::Stuck;
+
+    let at = |pf: Pf| {
+        let planned = plan(&mixed(), &snapshot([pf]), &Ownership::new());
+        let (state, detail) = judge::lane(planned.lane(address(A)));
+        (state, detail.join("; "))
+    };
+    let write = |overdue| Stuck { pid: 7, path: "/sys/bus/pci/drivers_probe".into(), overdue };
+    for vfs in [0, 3, 4] {
+        let pf = || igb(A, "ens1f0").with_vfs(vfs);
+        let (state, detail) = at(Pf { stuck: Some(write(false)), ..pf() });
+        assert_eq!(state, State::Pending, "{detail}");
+        let words = "being worked on: process 7 is still in a write to /sys/bus/pci/drivers_probe";
+        assert_eq!(detail, words);
+        let (state, detail) = at(Pf { stuck: Some(write(true)), ..pf() });
+        assert_eq!(state, State::Failed, "{detail}");
+        assert!(detail.contains("which the driver has not answered"), "{detail}");
+        let by = Some("process 9 (VF 0: bind to vfio-pci)".to_owned());
+        let (state, detail) = at(Pf { at_work: by.clone(), ..pf() });
+        assert_eq!(state, State::Pending, "{detail}");
+        let (state, _) = at(Pf { at_work: by, stuck: Some(write(true)), ..pf() });
+        assert_eq!(state, State::Failed, "the write is what counts");
+    }
+}

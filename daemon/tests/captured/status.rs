@@ -157,3 +157,39 @@ fn pools_that_overlap_are_named_by_every_verb() {
         assert!(!(ran.out + &ran.err).contains("overlap"), "{verb}");
     }
 }
+
+/// Another railhead at a step is work in progress: nothing has failed, and no VF is in use by it.
+/// A plugin that holds the same lock is a user.
+#[test]
+fn a_step_under_way_is_to_do_and_a_plugin_is_a_user() {
+    use cni::lock::{Patience, Purpose, VfLock};
+
+    let key = ipam::AttachmentKey {
+        container: "4f1e9d2c7b6a".parse().unwrap(),
+        ifname: "net1".parse().unwrap(),
+    };
+    let machine = Machine::new();
+    machine.igb(1, "enp1s0", 3);
+    machine.objects("net.yaml", &policy("net", "enp1s0", 5, ""));
+    // The kernel has bound VF 1 and not made its interface yet.
+    std::fs::remove_dir_all(machine.path("sys/bus/pci/devices/0000:01:10.2/net")).unwrap();
+    let root = ipam::Root::at(machine.root());
+    let hold = |purpose| {
+        VfLock::take(&root, "0000:01:10.0".parse().unwrap(), purpose, Patience::None).unwrap()
+    };
+    let lock = hold(Purpose::Step("VF 0: bind to its netdevice driver".to_owned()));
+    let status = machine.railhead(&["status", "-o", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+    assert_eq!(told["pfs"][0]["state"], "pending", "{}", status.out);
+    assert_eq!(told["pfs"][0]["usedVfs"], 0, "{}", status.out);
+    assert_eq!(told["policies"][0]["state"], "pending", "{}", status.out);
+    assert!(status.out.contains("being worked on: process"), "{}", status.out);
+    assert_eq!(machine.railhead(&["plan"]).code, 0);
+    assert_eq!(machine.railhead(&["plan", "--exit-code"]).code, 3);
+    drop(lock);
+    let _lock = hold(Purpose::Attach(key));
+    let told: serde_json::Value =
+        serde_json::from_str(&machine.railhead(&["status", "-o", "json"]).out).unwrap();
+    assert_eq!(told["pfs"][0]["usedVfs"], 1);
+    assert_eq!(told["pfs"][0]["state"], "waits");
+}

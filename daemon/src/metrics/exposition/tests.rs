@@ -56,7 +56,7 @@ fn pass(found: Snapshot) -> Pass {
 fn pfs() -> [Pf; 2] {
     let mut second = igb(B, "ens2f0").with_vfs(1);
     second.numa_node = Some(1);
-    second.stuck = Some(Stuck { pid: 7, path: "/sys/x".into() });
+    second.stuck = Some(Stuck { pid: 7, path: "/sys/x".into(), overdue: true });
     [igb(A, "ens1f0").with_vfs(3).used(0), second]
 }
 

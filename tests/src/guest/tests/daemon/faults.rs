@@ -19,6 +19,7 @@ pub(super) const TESTS: &[Test] = &[
     ("daemon::faults::a_vf_that_fails_stops_no_other_vf", a_vf_that_fails),
     ("daemon::faults::the_daemon_tries_again_what_failed", what_failed_is_tried_again),
     ("daemon::faults::a_driver_that_hangs_holds_up_its_own_pf_alone", a_driver_that_hangs),
+    ("daemon::faults::work_in_progress_is_no_failure", work_in_progress),
     ("daemon::faults::a_module_that_is_missing_is_named", a_missing_module),
     ("daemon::faults::a_full_disk_stops_no_nic", a_full_disk),
     ("daemon::faults::nothing_is_done_that_cannot_be_recorded", what_cannot_be_recorded),
@@ -123,6 +124,28 @@ fn a_driver_that_hangs() {
     strace.finish(Duration::from_secs(60));
     drop_and_wait("net");
     daemon.stop().ok();
+}
+
+/// Whoever looks while an apply is at its writes and steps is told of work, not of a failure, and of no VF in use.
+fn work_in_progress() {
+    put_policy("net", "enp1s0", 5, "");
+    let strace = tampering(&sriov_numvfs(&pf(0)), "delay_enter=3000000");
+    let mut apply = Program::new("railhead apply").under(&strace.command()).start();
+    let mut told = Vec::new();
+    while apply.is_alive() {
+        let status = railhead("status -o json");
+        let status = status.json();
+        assert_ne!(status["pfs"][0]["state"], "failed", "{status}");
+        assert_ne!(status["pfs"][0]["state"], "waits", "{status}");
+        assert_eq!(status["pfs"][0]["usedVfs"], 0, "{status}");
+        told.push(status["pfs"][0]["detail"].to_string());
+        let plan = railhead("plan --exit-code");
+        assert!([0, 3].contains(&plan.status), "{plan}");
+    }
+    apply.finish(Duration::from_secs(60)).ok();
+    assert!(told.iter().any(|detail| detail.contains("being worked on: process")), "{told:?}");
+    assert_in_force();
+    undo("net");
 }
 
 /// The process that writes into sysfs for railhead.
