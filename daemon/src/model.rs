@@ -107,7 +107,9 @@ fn newborn(pf: &Pf, index: VfIndex) -> Vf {
         altnames: Vec::new(),
         netdev: None,
         admin_mac: Some(conf::Mac::ZERO),
-        iommu_group: pf.iommu_group,
+        // Which one is not known before; most often it is its own.
+        iommu_group: pf.iommu_group.map(|_| u32::MAX - u32::from(index.0)),
+        neighbour: None,
         user: None,
         packet_sockets: 0,
     };

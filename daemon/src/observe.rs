@@ -26,6 +26,7 @@ use crate::chain::Chain;
 use crate::host::Host;
 use crate::snapshot::{Pf, Snapshot, Stuck, User, Vf};
 
+mod groups;
 mod links;
 mod management;
 pub(crate) mod operator;
@@ -83,6 +84,7 @@ pub fn observe_with(host: &Host, guard: &Guard) -> Result<Snapshot, kernel::Erro
             }
         }
     }
+    groups::mark(&mut snapshot);
     Ok(snapshot)
 }
 
@@ -168,6 +170,7 @@ fn vf(
         altnames,
         admin_mac,
         iommu_group: function.iommu_group,
+        neighbour: None,
         user: None,
         packet_sockets: 0,
     };

@@ -179,6 +179,9 @@ pub struct Vf {
     pub admin_mac: Option<Mac>,
     /// Its IOMMU group.
     pub iommu_group: Option<u32>,
+    /// What the kernel itself drives in that group, besides VFs of the same PF.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbour: Option<Neighbour>,
     /// Who uses it.
     pub user: Option<User>,
     /// How many packet sockets listen at its netdev: no sign of use, but worth knowing.
@@ -189,6 +192,24 @@ pub struct Vf {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 pub(crate) fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+/// A function that keeps its whole IOMMU group from user space. Displays as what completes "VF 0 …".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// The group.
+    pub group: u32,
+    /// Where it is.
+    pub address: PciAddress,
+    /// Its driver, one of the kernel's own.
+    pub driver: DriverName,
+}
+
+impl fmt::Display for Neighbour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, address, driver } = self;
+        write!(f, "IOMMU group {group} with {address} ({driver})")
+    }
 }
 
 /// Who uses a VF, so that nothing may be done to it.

@@ -81,6 +81,7 @@ impl Pf {
                 }),
                 admin_mac: Some(mac),
                 iommu_group: Some(20 + u32::from(index)),
+                neighbour: None,
                 user: None,
                 packet_sockets: 0,
             };

@@ -4,15 +4,20 @@
 //! IVRS for AMD-Vi. Arguments are only ever told, never set: one that is set by a program is one
 //! that nobody knows of.
 
+use conf::policy::DeviceType;
+use conf::{DriverName, PciAddress, VfIndex};
+
 use super::{Finding, Machine};
 use crate::situation::Situation;
+use crate::snapshot::{Neighbour, Pf, Vf};
 
 pub(super) fn examine(machine: &Machine, situation: Option<&Situation>) -> Vec<Finding> {
     let check = "iommu";
     if !machine.names("sys/class/iommu").is_empty()
         || !machine.names("sys/kernel/iommu_groups").is_empty()
     {
-        return vec![Finding::ok(check, "on")];
+        let shared = situation.map(|situation| shared(machine, situation)).unwrap_or_default();
+        return if shared.is_empty() { vec![Finding::ok(check, "on")] } else { shared };
     }
     let is_asked = situation.is_some_and(Situation::asks_for_vfio);
     let why =
@@ -44,6 +49,50 @@ pub(super) fn examine(machine: &Machine, situation: Option<&Situation>) -> Vec<F
         _ => lacking("the firmware has it, and the kernel does not use it")
             .mend("see what it says: journalctl -k -g 'DMAR|AMD-Vi|IOMMU'"),
     }]
+}
+
+/// VFs that are for user space, or could be, and are in a group with what the kernel drives: by the
+/// card, which keeps its functions not apart, or by the slot, which keeps cards not apart.
+fn shared(machine: &Machine, situation: &Situation) -> Vec<Finding> {
+    let why = "a group is given to user space as a whole: no program can open one of these VFs";
+    let one = |pf: &Pf| {
+        let wished = situation.desired().pfs.get(&pf.address);
+        let is_asked = |index: &VfIndex| {
+            let groups = wished.into_iter().flat_map(|wished| &wished.groups);
+            groups.into_iter().any(|group| {
+                group.device_type == DeviceType::VfioPci && group.range.contains(*index)
+            })
+        };
+        let neighbour = |vf: &Vf| vf.neighbour.clone().or_else(|| stranger(machine, pf, vf));
+        let found = pf.vfs.iter().find_map(|(index, vf)| {
+            let with = neighbour(vf).filter(|_| is_asked(index))?;
+            Some((true, with))
+        });
+        let found = found.or_else(|| Some((false, pf.vfs.values().find_map(neighbour)?)));
+        let (is_asked, with) = found?;
+        let what = format!("VFs of {} share {with}", pf.label());
+        Some(
+            Finding::lacking("iommu", is_asked, what, why)
+                .mend("switch ACS (access control services) on in the firmware's set-up")
+                .mend("else put the card into another slot, best one of the processor's own"),
+        )
+    };
+    situation.snapshot.pfs.values().filter_map(one).collect()
+}
+
+/// What else is in a VF's group: no NIC that can make VFs. Bridges and what is kept for guests are
+/// no hindrance (`vfio_dev_driver_allowed` in older kernels, `driver_managed_dma` in newer ones).
+fn stranger(machine: &Machine, pf: &Pf, vf: &Vf) -> Option<Neighbour> {
+    let group = vf.iommu_group?;
+    let is_own = |address: &PciAddress| pf.vfs.values().any(|vf| vf.address == *address);
+    let devices = machine.names(&format!("sys/kernel/iommu_groups/{group}/devices"));
+    let addresses = devices.iter().filter_map(|name| name.parse().ok());
+    addresses.filter(|address| !is_own(address)).find_map(|address: PciAddress| {
+        let driver = machine.link(&format!("sys/bus/pci/devices/{address}/driver"))?;
+        let driver: DriverName = driver.file_name()?.to_str()?.parse().ok()?;
+        let hinders = !driver.is_userspace() && !matches!(driver.as_str(), "pcieport" | "pci-stub");
+        hinders.then_some(Neighbour { group, address, driver })
+    })
 }
 
 /// What keeps the kernel's arguments, by the program that changes them.

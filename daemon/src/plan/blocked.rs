@@ -7,7 +7,7 @@ use conf::desired::Refusal;
 use serde::{Deserialize, Serialize};
 
 use super::step::Action;
-use crate::snapshot::{NoNetdev, OperatorDaemon, Stuck, User};
+use crate::snapshot::{Neighbour, NoNetdev, OperatorDaemon, Stuck, User};
 
 /// Why a wish for one PF is not, or not fully, planned for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,13 @@ pub enum Blocked {
         /// Which VFs.
         vfs: Vec<VfIndex>,
     },
+    /// VFs are wished for user space, and are in one IOMMU group with what the kernel drives.
+    SharedGroup {
+        /// Which VFs.
+        vfs: Vec<VfIndex>,
+        /// With what.
+        with: Neighbour,
+    },
     /// An object that may be about this PF cannot be read.
     Held {
         /// Which, and why.
@@ -125,6 +132,7 @@ impl Blocked {
             Self::Refused { .. }
                 | Self::MtuTooHigh { .. }
                 | Self::NoIommu { .. }
+                | Self::SharedGroup { .. }
                 | Self::Held { .. }
         )
     }
@@ -142,6 +150,7 @@ impl Blocked {
             Self::MtuTooLow { .. } => "MtuTooLow",
             Self::MtuTooHigh { .. } => "MtuTooHigh",
             Self::NoIommu { .. } => "NoIommu",
+            Self::SharedGroup { .. } => "SharedIommuGroup",
             Self::Held { .. } => "Held",
             Self::OtherOperator { .. } => "OtherOperator",
             Self::AtWork { .. } => "AtWork",
@@ -189,6 +198,14 @@ impl fmt::Display for Blocked {
                  start the kernel with intel_iommu=on (Intel) or amd_iommu=on (AMD), or, where pods \
                  are trusted with all memory, set enable_unsafe_noiommu_mode of module vfio",
                 Indices(vfs)
+            ),
+            Self::SharedGroup { vfs, with } => write!(
+                f,
+                "{} cannot be given to user space: {} {with}, and a group is given as a whole, so \
+                 that no program can open one; switch ACS on in the firmware, or put the card into \
+                 another slot",
+                Indices(vfs),
+                if vfs.len() == 1 { "it shares" } else { "they share" }
             ),
             Self::Held { why } => write!(f, "left as it is: {why}"),
             Self::OtherOperator { operator } => write!(

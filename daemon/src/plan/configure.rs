@@ -6,6 +6,8 @@
 //! `vfio-pci` before autoprobe is put back, since udev may load the netdev driver at any moment,
 //! which then takes every VF that it is allowed to.
 
+use std::collections::BTreeMap;
+
 use conf::desired::{DesiredPf, VfGroup};
 use conf::policy::DeviceType;
 use conf::{DriverName, Mac, VfIndex};
@@ -15,8 +17,8 @@ use super::draft::Draft;
 use super::mac;
 use super::step::{Action, Asks, Binding};
 use crate::journal::Owner;
-use crate::model::State;
-use crate::snapshot::{Inherited, Pf, Vf};
+use crate::model::{self, State};
+use crate::snapshot::{Inherited, Neighbour, Pf, Vf};
 
 /// Plans for `desired`.
 pub(super) fn draft(state: State, desired: &DesiredPf, may_interrupt: bool) -> Draft {
@@ -241,6 +243,7 @@ impl Wished<'_> {
         if !without_iommu.is_empty() {
             self.draft.block(Blocked::NoIommu { vfs: without_iommu });
         }
+        let bindable = self.without_neighbours(bindable);
         let first = bindable.iter().copied().find(|vf| self.will_bind(*vf));
         if let Some(first) = first.filter(|_| !self.draft.now.vfio_pci) {
             let asks = self.asks_for(first);
@@ -250,6 +253,47 @@ impl Wished<'_> {
         for vf in bindable {
             self.bind(vf);
         }
+    }
+
+    /// Those of `vfs` whose IOMMU group can be given to user space; the others are noted.
+    fn without_neighbours(&mut self, vfs: Vec<VfIndex>) -> Vec<VfIndex> {
+        let mut alone = Vec::new();
+        let mut shared: BTreeMap<u32, (Neighbour, Vec<VfIndex>)> = BTreeMap::new();
+        for index in vfs {
+            match self.neighbour(index) {
+                None => alone.push(index),
+                Some(with) => {
+                    let noted = shared.entry(with.group).or_insert_with(|| (with, Vec::new()));
+                    noted.1.push(index);
+                }
+            }
+        }
+        for (with, vfs) in shared.into_values() {
+            self.draft.block(Blocked::SharedGroup { vfs, with });
+        }
+        alone
+    }
+
+    /// What keeps a VF's IOMMU group from user space: another function, or a VF of this PF that is
+    /// to have a driver of the kernel's.
+    fn neighbour(&self, index: VfIndex) -> Option<Neighbour> {
+        let vf = self.vf(index)?;
+        if vf.neighbour.is_some() {
+            return vf.neighbour.clone();
+        }
+        let group = vf.iommu_group?;
+        let mut siblings = self.draft.pf().vfs.iter().filter(|(at, _)| **at != index);
+        siblings.find_map(|(at, sibling)| {
+            let is_kernels = match self.wanted_binding(*at) {
+                Some(binding) => binding == Binding::Default,
+                None => sibling.driver.as_ref().is_some_and(|driver| !driver.is_userspace()),
+            };
+            let driver = sibling.driver.clone().filter(|driver| !driver.is_userspace());
+            let driver = driver.or_else(model::netdev_driver)?;
+            let address = sibling.address;
+            let shares = sibling.iommu_group == Some(group) && is_kernels;
+            shares.then_some(Neighbour { group, address, driver })
+        })
     }
 
     fn has_iommu(&self, index: VfIndex) -> bool {

@@ -7,6 +7,7 @@ mod dump;
 mod exit_codes;
 mod explain;
 mod families;
+mod groups;
 mod leftovers;
 mod machine;
 mod names;

@@ -98,7 +98,7 @@ fn concerns(blocked: &Blocked, index: VfIndex) -> bool {
         Blocked::InUse { step, .. } | Blocked::Management { step, .. } => {
             step.vf().is_none_or(|vf| vf == index)
         }
-        Blocked::NoIommu { vfs } => vfs.contains(&index),
+        Blocked::NoIommu { vfs } | Blocked::SharedGroup { vfs, .. } => vfs.contains(&index),
         _ => true,
     }
 }
