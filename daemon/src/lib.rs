@@ -37,6 +37,7 @@ pub mod snapshot;
 pub mod source;
 pub mod trial;
 pub mod verify;
+mod vfio_ids;
 pub mod view;
 
 #[cfg(test)]

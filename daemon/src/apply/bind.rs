@@ -12,6 +12,7 @@ use conf::{DriverName, PciAddress};
 use super::error::StepError;
 use super::kernel::Kernel;
 use crate::plan::Binding;
+use crate::vfio_ids;
 
 /// Binds `vf` as told. What it has of it already is kept.
 pub(super) fn bind(kernel: &Kernel<'_>, vf: PciAddress, to: &Binding) -> Result<(), StepError> {
@@ -72,11 +73,46 @@ fn await_driver(kernel: &Kernel<'_>, vf: PciAddress) -> Result<(), StepError> {
     if is_default(&found) {
         return Ok(());
     }
+    let is_taken = found.driver.is_some();
+    if is_taken && let Some(driver) = netdev_driver(kernel, &found)? {
+        return bind_to(kernel, vf, &driver);
+    }
     Err(StepError::NotBound {
         vf,
         wanted: Binding::Default.to_string(),
-        found: found.driver.map_or_else(|| "no driver".to_owned(), |driver| driver.to_string()),
+        found: found.driver.as_ref().map_or_else(|| "no driver".to_owned(), ToString::to_string),
+        why: if is_taken { taken(kernel, &found) } else { String::new() },
     })
+}
+
+/// The driver that makes the netdev of a VF which another one takes first, as vfio-pci does with the
+/// ids that it was told: by the kernel's list of modules, else the one that another VF of the PF has.
+fn netdev_driver(
+    kernel: &Kernel<'_>,
+    vf: &Function,
+) -> Result<Option<DriverName>, cni::kernel::Error> {
+    let sysfs = kernel.host.sysfs();
+    let modalias = vf.modalias.as_deref().unwrap_or_default();
+    let listed = module::drivers_for(kernel.host.root().path(), sysfs, modalias);
+    if let Some(driver) = listed.into_iter().find(|driver| !driver.is_userspace()) {
+        return Ok(Some(driver));
+    }
+    let pf = sysfs.function_while_stuck(kernel.pf)?;
+    for sibling in pf.into_iter().flat_map(|pf| pf.virtfns.into_values()) {
+        if let Some(driver) = sysfs.driver(sibling)?.filter(|driver| !driver.is_userspace()) {
+            return Ok(Some(driver));
+        }
+    }
+    Ok(None)
+}
+
+/// Why a driver for user space takes a VF that the kernel looks for a driver of.
+fn taken(kernel: &Kernel<'_>, vf: &Function) -> String {
+    let id = format!("{}:{}", vf.vendor, vf.device);
+    match vfio_ids::told_by(kernel.host.root().path(), vf.vendor, vf.device) {
+        Some(by) => format!(": it takes all of {id}, as {by} tells it; remove that id there"),
+        None => format!(": it was told to take all of {id}, by ids= or new_id; take that back"),
+    }
 }
 
 /// Waits until the VF has a netdev here, and tells which.

@@ -35,8 +35,8 @@ pub(super) enum StepError {
     #[error("{what} is not there")]
     Gone { what: String },
     /// No driver, or another one, is bound after binding.
-    #[error("{vf} has {found} after binding it to {wanted}")]
-    NotBound { vf: PciAddress, wanted: String, found: String },
+    #[error("{vf} has {found} after binding it to {wanted}{why}")]
+    NotBound { vf: PciAddress, wanted: String, found: String, why: String },
     /// The netdev did not come in time.
     #[error("{vf}: no netdev came within {waited:?}")]
     NoNetdev { vf: PciAddress, waited: Duration },

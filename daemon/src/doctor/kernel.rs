@@ -5,6 +5,7 @@ use conf::DriverName;
 
 use super::{Finding, Machine};
 use crate::situation::Situation;
+use crate::vfio_ids;
 
 /// The oldest kernel: it numbers network namespaces (SO_NETNS_COOKIE) and names a link's device
 /// (IFLA_PARENT_DEV_NAME).
@@ -26,6 +27,32 @@ pub(super) fn examine(machine: &Machine, situation: Option<&Situation>) -> Vec<F
     findings.extend(config(machine));
     findings.push(vfio(machine, situation));
     findings.extend(vf_drivers(machine, situation));
+    findings.extend(vfio_ids(machine, situation));
+    findings
+}
+
+/// NICs, and VFs for the network, that vfio-pci was told to take by their ids.
+fn vfio_ids(machine: &Machine, situation: Option<&Situation>) -> Vec<Finding> {
+    let check = "vfio-ids";
+    let pfs = situation.into_iter().flat_map(|situation| situation.snapshot.pfs.values());
+    let mut findings: Vec<Finding> = pfs
+        .flat_map(|pf| {
+            let told = |id| vfio_ids::told_by(&machine.path(""), pf.vendor, id);
+            let of_vfs = told(pf.vf_device).map(|by| {
+                let what = format!("{by} gives vfio-pci all VFs of id {}:{}", pf.vendor, pf.vf_device);
+                let why = "it takes them before their own driver does: one that somebody else binds \
+                           anew has no network interface, until railhead puts that right";
+                Finding::warning(check, what, why)
+            });
+            let of_pf = told(pf.device).map(|by| {
+                let what = format!("{by} gives vfio-pci all NICs of id {}:{}", pf.vendor, pf.device);
+                Finding::warning(check, what, "a PF that it takes has no network interface and no VFs")
+            });
+            let mend = "remove the id there; policies with deviceType vfio-pci do not need it";
+            of_vfs.into_iter().chain(of_pf).map(|finding| finding.mend(mend)).collect::<Vec<_>>()
+        })
+        .collect();
+    findings.dedup();
     findings
 }
 

@@ -8,7 +8,7 @@ use super::{
     put_policy, undo,
 };
 use crate::guest::Test;
-use crate::guest::host::{Pf, pf, put, read};
+use crate::guest::host::{Pf, pf, put, read, write};
 use crate::guest::program::{Program, run};
 use crate::guest::railhead::{Daemon, OBJECTS, railhead};
 use crate::guest::trace::Trace;
@@ -20,6 +20,7 @@ pub(super) const TESTS: &[Test] = &[
     ("daemon::faults::the_daemon_tries_again_what_failed", what_failed_is_tried_again),
     ("daemon::faults::a_driver_that_hangs_holds_up_its_own_pf_alone", a_driver_that_hangs),
     ("daemon::faults::work_in_progress_is_no_failure", work_in_progress),
+    ("daemon::faults::vfs_that_vfio_pci_takes_by_their_id", taken_by_id),
     ("daemon::faults::a_module_that_is_missing_is_named", a_missing_module),
     ("daemon::faults::a_full_disk_stops_no_nic", a_full_disk),
     ("daemon::faults::nothing_is_done_that_cannot_be_recorded", what_cannot_be_recorded),
@@ -146,6 +147,45 @@ fn work_in_progress() {
     assert!(told.iter().any(|detail| detail.contains("being worked on: process")), "{told:?}");
     assert_in_force();
     undo("net");
+}
+
+/// vfio-pci comes before the VFs' own driver, and was told their id: where the kernel's list of modules tells which driver
+/// is theirs they get that one, else the cause is named, by the step and by doctor.
+fn taken_by_id() {
+    let release = read("/proc/sys/kernel/osrelease");
+    let list = format!("/lib/modules/{release}/modules.alias");
+    let options = "/etc/modprobe.d/vfio.conf";
+    let igbvf = run(&format!("find /lib/modules/{release} -name igbvf.ko")).ok().stdout;
+    let modprobe = read("/proc/sys/kernel/modprobe");
+    run("rmmod igbvf").ok();
+    write("/sys/bus/pci/drivers/vfio-pci/new_id", "8086 10ca");
+    run(&format!("insmod {}", igbvf.trim())).ok();
+    // All is loaded; busybox' own would not find a module by an alias.
+    write("/proc/sys/kernel/modprobe", "/bin/true");
+    run("mkdir -p /etc/modprobe.d").ok();
+    put(options, "options vfio-pci ids=8086:10ca\n");
+
+    put_policy("net", "enp1s0", 2, "");
+    let told = railhead("apply").failed_with(1);
+    let says = "has vfio-pci after binding it to its netdevice driver: it takes all of 8086:10ca, as /etc/modprobe.d/vfio.conf";
+    assert!(told.stdout.contains(says), "{told}");
+    let doctor = railhead("doctor");
+    assert!(doctor.stdout.contains("vfio.conf gives vfio-pci all VFs of id 8086:10ca"), "{doctor}");
+
+    put(&list, "alias pci:v00008086d000010CAsv*sd*bc*sc*i* igbvf\n");
+    railhead("apply").ok();
+    assert_eq!(drivers(&pf(0)), ["igbvf", "igbvf"]);
+    assert_in_force();
+    // The other VFs of a PF tell as well.
+    fs::remove_file(&list).expect("the list was there");
+    pf(0).vfs()[1].unbind();
+    railhead("apply").ok();
+    assert_eq!(drivers(&pf(0)), ["igbvf", "igbvf"]);
+
+    undo("net");
+    write("/sys/bus/pci/drivers/vfio-pci/remove_id", "8086 10ca");
+    write("/proc/sys/kernel/modprobe", &modprobe);
+    run("rm -r /etc/modprobe.d").ok();
 }
 
 /// The process that writes into sysfs for railhead.
