@@ -63,10 +63,14 @@ impl Moment {
     /// # Errors
     /// The clock or `/proc/sys/kernel/random/boot_id` cannot be read.
     pub fn now() -> io::Result<Self> {
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-        let boot = boot.trim_end().parse().map_err(io::Error::other)?;
-        Ok(Self { boot, time: BootTime::now()? })
+        Ok(Self { boot: current_boot()?, time: BootTime::now()? })
     }
+}
+
+/// This run of the machine.
+pub(crate) fn current_boot() -> io::Result<BootId> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    boot.trim_end().parse().map_err(io::Error::other)
 }
 
 #[cfg(test)]

@@ -30,6 +30,18 @@ impl Scratch {
         Self { _directory: directory, root, store }
     }
 
+    /// Removes the store, and that one was ever made.
+    pub(crate) fn forget(&self) {
+        std::fs::remove_dir_all(self.store.directory()).unwrap();
+        std::fs::remove_file(self.mark()).unwrap();
+        std::fs::create_dir_all(self.store.directory()).unwrap();
+    }
+
+    /// Where it is noted that a store was made.
+    pub(crate) fn mark(&self) -> std::path::PathBuf {
+        self.root.state().join("store.boot")
+    }
+
     pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&mut WriteTxn<'_>) -> Result<T, StoreError>,

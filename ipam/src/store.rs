@@ -4,6 +4,7 @@
 //! /run/railhead/store/lock          flock, never renamed; holds a stamp once a store was made
 //! /run/railhead/store/state.mdb     one LMDB environment (heed), NO_LOCK | NO_SYNC
 //! /run/railhead/store/state.mdb.damaged-N   what was set aside
+//! /var/lib/railhead/store.boot      the boot in which the store was made
 //! ```
 //!
 //! Each transaction takes the lock, opens the environment, works, commits, closes and lets go:
@@ -28,6 +29,7 @@ mod heal;
 pub(crate) mod key;
 mod lock;
 mod loss;
+mod mark;
 mod ready;
 mod shape;
 mod stamp;
@@ -41,6 +43,7 @@ use std::time::Duration;
 pub use attachment::AttachmentRecord;
 pub use error::StoreError;
 pub use loss::Loss;
+use mark::Mark;
 pub use txn::{ReadTxn, WriteTxn};
 
 use crate::durable;
@@ -52,6 +55,7 @@ use crate::paths::Root;
 #[derive(Debug, Clone)]
 pub struct Store {
     directory: PathBuf,
+    mark: Mark,
     keeps_open: bool,
     patience: Duration,
 }
@@ -73,14 +77,14 @@ impl Store {
     /// looking must not make one. One whose file is gone is there, and damaged.
     pub fn existing(root: &Root) -> Option<Self> {
         let directory = root.store();
-        let patience = lock::OF_LOOKERS;
-        heal::is_there(&directory).then_some(Self { directory, keeps_open: false, patience })
+        let (mark, patience) = (Mark::of(root), lock::OF_LOOKERS);
+        heal::is_there(&directory).then_some(Self { directory, mark, keeps_open: false, patience })
     }
 
     /// The store under `root`. Its directory is made here, its file by the first transaction.
     pub fn open(root: &Root) -> Result<Self, StoreError> {
-        let patience = lock::OF_VERBS;
-        let store = Self { directory: root.store(), keeps_open: false, patience };
+        let (mark, patience) = (Mark::of(root), lock::OF_VERBS);
+        let store = Self { directory: root.store(), mark, keeps_open: false, patience };
         durable::make_directory(&store.directory)?;
         Ok(store)
     }
@@ -97,7 +101,7 @@ impl Store {
 
     /// Looks at the store under `root`, page by page. Unlike a transaction it changes nothing.
     pub fn look(root: &Root) -> Result<Standing, StoreError> {
-        heal::stand(&root.store())
+        heal::stand(&root.store(), &Mark::of(root))
     }
 
     /// The directory that holds it.
@@ -115,7 +119,7 @@ impl Store {
         work: impl FnOnce(&mut WriteTxn<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let lock = self.lock()?;
-        let file = heal::open(&self.directory, &lock)?;
+        let file = heal::open(&self.directory, &self.mark, &lock)?;
         let mut txn = WriteTxn::begin(&file)?;
         let outcome = work(&mut txn);
         let damage = txn.damage();
@@ -145,7 +149,7 @@ impl Store {
         work: impl FnOnce(&ReadTxn<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let lock = self.lock()?;
-        let file = heal::open_as_it_is(&self.directory, &lock)?;
+        let file = heal::open_as_it_is(&self.directory, &self.mark, &lock)?;
         let txn = ReadTxn::begin(&file)?;
         let outcome = work(&txn);
         let damage = txn.damage();

@@ -36,6 +36,12 @@ pub(crate) fn isolated(test: impl FnOnce() + Send) {
     thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| resume_unwind(panic)));
 }
 
+/// Removes what no boot leaves: `/run`, and that a store was made in this one.
+pub(crate) fn forget_as_a_boot_does() {
+    fs::remove_dir_all("/run/railhead").ok();
+    fs::remove_file("/var/lib/railhead/store.boot").ok();
+}
+
 /// A directory with the binary under its plugins' names, which stays as long as `target` does.
 pub(crate) fn bin() -> &'static Path {
     static BIN: OnceLock<PathBuf> = OnceLock::new();

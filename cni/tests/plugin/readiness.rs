@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::bed::{Call, block, isolated, nv_ipam, sriov};
+use crate::bed::{Call, block, forget_as_a_boot_does, isolated, nv_ipam, sriov};
 
 fn status(plugin: &str) -> Call {
     Call::new(plugin, "STATUS", &config(plugin))
@@ -61,7 +61,7 @@ fn with_and_without_a_store(harm: impl Fn() + Sync, word: &str, repair: impl Fn(
         told(&harm, word, &repair);
         told(&harm, word, &repair);
         assert!(Path::new("/run/railhead/store/state.mdb").exists());
-        fs::remove_dir_all("/run/railhead").unwrap();
+        forget_as_a_boot_does();
         told(&harm, word, &repair);
     });
 }

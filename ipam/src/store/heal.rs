@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! state.mdb   stamp in the lock
-//! nothing     none                   first use: make one
+//! nothing     none                   first use: make one; unless one was made since the machine
+//!                                    booted, as the mark in /var tells: a loss
 //! nothing     there                  somebody removed it: a loss
 //! sound       the file's             nobody else wrote: use it
 //! sound       another, or none       walk all pages, then use it
@@ -16,6 +17,7 @@ use std::path::Path;
 
 use super::file::StoreFile;
 use super::lock::{self, Lock};
+use super::mark::Mark;
 use super::shape::{Shape, Unsound};
 use super::stamp::Stamp;
 use super::walk::walk;
@@ -26,30 +28,46 @@ use crate::durable::{self, FileError};
 /// The name of the store's file.
 const NAME: &str = "state.mdb";
 
+/// What is wrong with a store of which nothing is left, not even its lock.
+const REMOVED: &str = "it was removed with all that was beside it";
+
 /// Bytes of a new store and of its map. Sparse: what is not used takes no memory.
 const LENGTH: u64 = 256 << 20;
 
 /// Opens the store in `directory`; makes it when there is none, sets it aside when it is
 /// damaged.
-pub(super) fn open(directory: &Path, lock: &Lock) -> Result<StoreFile, StoreError> {
-    match find(directory, lock)? {
+pub(super) fn open(directory: &Path, mark: &Mark, lock: &Lock) -> Result<StoreFile, StoreError> {
+    match find(directory, mark, lock)? {
         State::Open(store) => return Ok(store),
-        State::Absent => make(directory, lock, None)?,
+        State::Absent => make_first(directory, mark, lock)?,
         State::Damaged(damage) => drop(set_aside(directory, lock, damage)?),
     }
     reopen(&directory.join(NAME))
 }
 
 /// Opens the store in `directory`; makes it when there is none. A damaged one stays as it is.
-pub(super) fn open_as_it_is(directory: &Path, lock: &Lock) -> Result<StoreFile, StoreError> {
-    match find(directory, lock)? {
+pub(super) fn open_as_it_is(
+    directory: &Path,
+    mark: &Mark,
+    lock: &Lock,
+) -> Result<StoreFile, StoreError> {
+    match find(directory, mark, lock)? {
         State::Open(store) => Ok(store),
         State::Absent => {
-            make(directory, lock, None)?;
+            make_first(directory, mark, lock)?;
             reopen(&directory.join(NAME))
         }
         State::Damaged(damage) => Err(unsound(directory, damage)),
     }
+}
+
+/// Makes the first store since the machine booted.
+fn make_first(directory: &Path, mark: &Mark, lock: &Lock) -> Result<(), StoreError> {
+    make(directory, lock, None)?;
+    // After it: killed in between, nobody mourns a store that never was. Where it cannot be written,
+    // a store that is removed whole counts as never made, and that alone.
+    mark.put().ok();
+    Ok(())
 }
 
 /// That the store in `directory` is damaged.
@@ -70,13 +88,14 @@ enum State {
     Damaged(String),
 }
 
-fn find(directory: &Path, lock: &Lock) -> Result<State, StoreError> {
+fn find(directory: &Path, mark: &Mark, lock: &Lock) -> Result<State, StoreError> {
     let path = directory.join(NAME);
     let left = lock.stamp().map_err(FileError::at("read the lock of", &path))?;
     if let Some(store) = kept(&path, left.as_ref())? {
         return Ok(State::Open(store));
     }
     Ok(match (look(&path, left.as_ref())?, &left) {
+        (Found::Nothing, None) if mark.is_of_this_boot() => State::Damaged(REMOVED.to_owned()),
         (Found::Nothing, None) => State::Absent,
         (Found::Nothing, Some(_)) => State::Damaged("its file is gone".to_owned()),
         (Found::Damaged(damage), _) => State::Damaged(damage),
@@ -125,9 +144,12 @@ fn kept(path: &Path, left: Option<&Stamp>) -> Result<Option<StoreFile>, StoreErr
 }
 
 /// How the store in `directory` is, which stays as it is.
-pub(super) fn stand(directory: &Path) -> Result<Standing, StoreError> {
+pub(super) fn stand(directory: &Path, mark: &Mark) -> Result<Standing, StoreError> {
     if !is_there(directory) {
-        return Ok(Standing::Absent);
+        return Ok(match mark.is_of_this_boot() {
+            true => Standing::Damaged(REMOVED.to_owned()),
+            false => Standing::Absent,
+        });
     }
     // Without a lock file, which taking the lock would make, nobody is at work.
     let lock = Lock::is_there(directory).then(|| Lock::take(directory, lock::OF_LOOKERS));

@@ -35,6 +35,14 @@ pub fn remove_object(file: &str) {
     std::fs::remove_file(format!("{OBJECTS}/{file}")).expect("remove an object");
 }
 
+/// Removes what no boot leaves: `/run`, and that a store was made in this one.
+#[track_caller]
+pub fn forget_as_a_boot_does() {
+    const MARK: &str = "/var/lib/railhead/store.boot";
+    std::fs::remove_dir_all("/run/railhead").expect("remove what /run holds");
+    host::remove_if_there(std::fs::remove_file(MARK), MARK);
+}
+
 /// Where the block of the pool `blue` is.
 pub const BLOCK: &str = "/var/lib/railhead/blocks/ippool/blue.json";
 

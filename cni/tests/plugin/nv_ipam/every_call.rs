@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::store::{held, held_beside};
 use super::strace::at_every_call;
 use super::{add, bystanders, call, comes_and_goes, two_pools};
-use crate::bed::{Call, block, isolated};
+use crate::bed::{Call, block, forget_as_a_boot_does, isolated};
 
 /// Kills `verb` at each of its system calls; what it has done by then is looked at by `look`, which
 /// gets what was prepared.
@@ -31,7 +31,7 @@ fn of_the_first_add() {
     isolated(|| {
         block(9);
         killed_at_every_call(
-            || fs::remove_dir_all("/run/railhead").ok(),
+            forget_as_a_boot_does,
             || call("ADD", "victim", json!({})),
             |_| comes_and_goes(&BTreeMap::new(), &json!({})),
         );
@@ -119,7 +119,7 @@ fn of_the_add_that_finds_a_damaged_store() {
         block(9);
         killed_at_every_call(
             || {
-                fs::remove_dir_all("/run/railhead").ok();
+                forget_as_a_boot_does();
                 add("before");
                 fs::write("/run/railhead/store/state.mdb", "damaged").unwrap();
             },

@@ -38,6 +38,8 @@ impl Bed {
     fn reboot(&mut self) {
         (self.boot, self.uptime) = ('b', 5);
         std::fs::remove_dir_all(self.root.run()).unwrap();
+        // As one of another boot, by which nobody is known.
+        std::fs::remove_file(self.root.state().join("store.boot")).ok();
     }
 
     fn host(&mut self, host: u32, hosts: u32) {

@@ -131,16 +131,12 @@ fn a_damaged_store_is_set_aside_beside_an_earlier_one() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_missed_and_a_directory_that_is_gone_is_a_new_start() {
+fn a_file_that_is_gone_is_missed() {
     let scratch = with_leases(1);
     std::fs::remove_file(data(&scratch)).unwrap();
     let loss = scratch.store.loss().unwrap().unwrap();
     assert_eq!((loss.damage.as_str(), &loss.aside), ("its file is gone", &None));
     assert_told(&scratch, "its file is gone");
-
-    std::fs::remove_file(scratch.store.directory().join("lock")).unwrap();
-    std::fs::remove_file(data(&scratch)).unwrap();
-    assert_eq!(scratch.store.loss().unwrap(), None);
 }
 
 /// The bytes of the store up to its last used page.
@@ -274,7 +270,7 @@ fn a_store_that_only_we_wrote_to_is_walked_once_and_not_again() {
 fn a_store_that_was_being_made_when_its_maker_died_is_made_again() {
     let scratch = Scratch::new();
     // Killed after the lock file, or within the new file: both leave no store under its name.
-    std::fs::remove_file(data(&scratch)).unwrap();
+    scratch.forget();
     std::fs::write(scratch.store.directory().join("lock"), "").unwrap();
     std::fs::write(scratch.store.directory().join("state.mdb.new"), "half").unwrap();
     assert_eq!(scratch.store.loss().unwrap(), None);
@@ -353,4 +349,38 @@ fn a_store_that_one_may_not_look_at_is_not_taken_for_none() {
                 .collect();
         assert!(causes.last().unwrap().contains("Permission denied"), "{causes:?}");
     }
+}
+
+/// As by `rm -rf /run/railhead`: what is left is that one was made since the machine booted.
+#[test]
+fn a_store_that_was_removed_whole_was_there_until_a_reboot() {
+    const REMOVED: &str = "it was removed with all that was beside it";
+    let scratch = with_leases(10);
+    let again = || {
+        fs::remove_dir_all(scratch.root.run()).unwrap();
+        let found = Store::look(&scratch.root).unwrap();
+        (Store::open(&scratch.root).unwrap(), found)
+    };
+    let (store, found) = again();
+    assert_eq!(found, Standing::Damaged(REMOVED.to_owned()));
+    let looked = store.read(|_| Ok::<_, StoreError>(()));
+    assert!(matches!(looked, Err(StoreError::Unsound { .. })), "{looked:?}");
+    assert_told(&scratch, REMOVED);
+
+    // Of another boot, of none, and none at all.
+    for mark in [Some("1d1f2a3b-4c5d-4e6f-8a9b-0c1d2e3f4a5b\n"), Some("?"), Some(""), None] {
+        match mark {
+            Some(mark) => fs::write(scratch.mark(), mark).unwrap(),
+            None => fs::remove_file(scratch.mark()).unwrap(),
+        }
+        let (store, found) = again();
+        assert_eq!(found, Standing::Absent, "{mark:?}");
+        assert_eq!(store.loss().unwrap(), None, "{mark:?}");
+        assert!(again().0.loss().unwrap().is_some(), "{mark:?}: it is noted anew");
+    }
+
+    // Where it cannot be noted, a store is made all the same.
+    fs::remove_file(scratch.mark()).unwrap();
+    fs::create_dir(scratch.mark()).unwrap();
+    assert_eq!(again().0.loss().unwrap(), None);
 }

@@ -117,7 +117,7 @@ fn assert_acknowledged(scratch: &Scratch, names: &[String]) {
 fn thirty_two_processes_at_once() {
     let scratch = Scratch::new();
     // Nobody has made the store yet: they race for that as well.
-    std::fs::remove_dir_all(scratch.store.directory()).unwrap();
+    scratch.forget();
     let names: Vec<String> = (0..32).map(|number| format!("p{number}")).collect();
     let children: Vec<Child> =
         names.iter().map(|name| spawn(scratch.root.path(), name, 8, 5)).collect();
@@ -159,7 +159,7 @@ fn makers_that_are_killed_leave_a_store_or_none() {
     let mut state = 11;
     for _ in 0..100 {
         let scratch = Scratch::new();
-        std::fs::remove_dir_all(scratch.store.directory()).unwrap();
+        scratch.forget();
         let children = ["a", "b"].map(|name| spawn(scratch.root.path(), name, 1, 0));
         for mut child in children {
             std::thread::sleep(Duration::from_micros(next(&mut state) % 8000));

@@ -185,14 +185,24 @@ fn ages() -> BTreeMap<String, u64> {
 
 fn a_damaged_store_is_made_good() {
     pool();
+    made_good("set aside as", || {
+        fs::write("/run/railhead/store/state.mdb", "damaged").expect("damage the store");
+    });
+    // Nothing is left of it, not even its lock; it is no first use all the same.
+    made_good("it was removed", || {
+        fs::remove_dir_all("/run/railhead").expect("remove what /run holds");
+    });
+}
+
+fn made_good(words: &str, harm: impl Fn()) {
     let (one, two, three) = (Pod::new("one"), Pod::new("two"), Pod::new("three"));
     let held = [attach("one", &one), attach("two", &two)];
-    fs::write("/run/railhead/store/state.mdb", "damaged").expect("damage the store");
+    harm();
 
     // An attachment that was under way gets its time; nothing is given out meanwhile.
     let told = add("three", &three).run().error(11);
     let told = told["msg"].as_str().expect("a message");
-    assert!(told.contains("set aside as") && told.contains("to finish"), "{told}");
+    assert!(told.contains(words) && told.contains("to finish"), "{told}");
     let findings = railhead("ipam verify -o json");
     assert_eq!(
         (findings.status, findings.json()["findings"][0]["reason"].clone()),

@@ -14,7 +14,7 @@ use super::{
 use crate::guest::Test;
 use crate::guest::host::{Pf, link, netdev_of, pf, put, read, write};
 use crate::guest::program::{Program, Running, run};
-use crate::guest::railhead::{Daemon, object, policy, railhead, settings};
+use crate::guest::railhead::{Daemon, forget_as_a_boot_does, object, policy, railhead, settings};
 use crate::guest::trace::Trace;
 use crate::guest::wait::wait_for;
 
@@ -35,7 +35,7 @@ fn forget() {
         }
         run(&format!("ip link set {} down mtu 1500", pf.name)).ok();
     }
-    fs::remove_dir_all("/run/railhead").expect("remove what /run holds");
+    forget_as_a_boot_does();
 }
 
 fn what_was_in_force_comes_back() {

@@ -11,7 +11,7 @@ use crate::guest::cni::Call;
 use crate::guest::host::{link, pf, put, read};
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
-use crate::guest::railhead::{policy, railhead, wait_until_in_force};
+use crate::guest::railhead::{forget_as_a_boot_does, policy, railhead, wait_until_in_force};
 
 pub(super) const TESTS: &[Test] = &[
     ("systemd::units::vfs_come_before_the_network", before_the_network),
@@ -126,7 +126,7 @@ fn boot_inside_its_sandbox() {
     service.shape(&pf(0), 2, "");
     run("systemctl stop railhead").ok();
     pf(0).remove_vfs();
-    fs::remove_dir_all("/run/railhead").expect("forget, as a boot does");
+    forget_as_a_boot_does();
     run("systemd-tmpfiles --create /usr/lib/tmpfiles.d/railhead.conf").ok();
     run("systemctl restart railhead-boot").ok();
     assert_eq!((property("railhead-boot", "Result"), pf(0).num_vfs()), ("success".into(), 2));
