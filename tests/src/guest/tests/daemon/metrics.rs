@@ -83,8 +83,9 @@ fn what_a_collector_sees() {
     wait_until_in_force();
     // The pass that brought it about may still look whether it did.
     let in_force = "railhead_condition{type=\"pf.railhead.dev/0000-01-00.0\",reason=\"InForce\"} 1";
-    let page =
-        wait_for("the end of the pass", || Some(scrape()).filter(|page| page.contains(in_force)));
+    // What it saw of the VFs may be of the moment before its last step.
+    let is_whole = |page: &String| page.contains(in_force) && page.contains("sriov_vf_tx_bytes{");
+    let page = wait_for("the end of the pass", || Some(scrape()).filter(is_whole));
     let ready =
         |status| wait_for("readyz", || Some(get("/readyz")).filter(|told| told.0 == status));
     assert_eq!(ready(200).1, "everything is as the objects want it\n");

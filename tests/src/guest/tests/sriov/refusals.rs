@@ -295,6 +295,8 @@ fn a_vf_that_somebody_moved(bed: &Bed) {
 fn state_that_cannot_be_kept(bed: &Bed) {
     let state = "/run/railhead";
     drop(std::fs::remove_dir_all(state));
+    // As one that was never made.
+    drop(std::fs::remove_file("/var/lib/railhead/store.boot"));
     std::fs::create_dir_all(state).expect("make a directory");
     run(&format!("mount -t tmpfs -o size=768k tmpfs {state}")).ok();
     let pod = Pod::new("pod1");
@@ -323,6 +325,7 @@ fn state_that_cannot_be_kept(bed: &Bed) {
         assert!(error.to_string().contains("Read-only file system"), "{error}");
     }
     run(&format!("umount {state}")).ok();
+    drop(std::fs::remove_file("/var/lib/railhead/store.boot"));
 }
 
 /// A runtime closes what it likes.
