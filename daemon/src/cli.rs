@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use conf::printable::Printable;
 use nix::unistd::geteuid;
 
 use crate::chain::Chain;
@@ -19,7 +20,6 @@ use crate::reconcile;
 use crate::situation::Situation;
 use crate::trial::State;
 use crate::view::{Format, Output};
-use conf::printable::Printable;
 
 pub mod apply;
 pub mod attachments;

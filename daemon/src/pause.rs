@@ -12,12 +12,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use conf::printable::Printable;
 use ipam::Root;
 use ipam::durable::{self, FileError};
 use serde::{Deserialize, Serialize};
 
 use crate::report::Timestamp;
-use conf::printable::Printable;
 
 /// The version of the file's format that this build writes and reads.
 const VERSION: u32 = 1;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use conf::printable::Printable;
 use conf::settings::Settings;
 use conf::{ParseError, Violations};
 use ipam::Root;
@@ -10,7 +11,6 @@ use serde_json::{Map, Value};
 use crate::chain::Chain;
 use crate::host::Host;
 use crate::source::{FileRefusal, documents, read_named};
-use conf::printable::Printable;
 
 mod last_good;
 mod node;

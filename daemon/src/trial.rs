@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conf::BootId;
+use conf::printable::Printable;
 use ipam::durable::{self, FileError};
 use ipam::flock::{self, LockError, Mode};
 use ipam::{BootTime, Moment, Root};
@@ -36,7 +37,6 @@ use serde::{Deserialize, Serialize};
 use crate::host::Host;
 use crate::report::Timestamp;
 use crate::source::{self, Directory, Inputs as _, Objects, StoredObjects, known_version};
-use conf::printable::Printable;
 
 /// The version of the record's format that this build writes and reads.
 const VERSION: u32 = 1;

@@ -73,6 +73,11 @@ impl Root {
         self.state().join("blocks")
     }
 
+    /// `/var/lib/railhead/store.boot`: in which boot the store was made.
+    pub fn store_mark(&self) -> PathBuf {
+        self.state().join("store.boot")
+    }
+
     /// `/etc/railhead`: what the admin writes.
     pub fn etc(&self) -> PathBuf {
         self.join("etc/railhead")

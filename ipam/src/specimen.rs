@@ -33,13 +33,8 @@ impl Scratch {
     /// Removes the store, and that one was ever made.
     pub(crate) fn forget(&self) {
         std::fs::remove_dir_all(self.store.directory()).unwrap();
-        std::fs::remove_file(self.mark()).unwrap();
+        std::fs::remove_file(self.root.store_mark()).unwrap();
         std::fs::create_dir_all(self.store.directory()).unwrap();
-    }
-
-    /// Where it is noted that a store was made.
-    pub(crate) fn mark(&self) -> std::path::PathBuf {
-        self.root.state().join("store.boot")
     }
 
     pub(crate) fn write<T>(

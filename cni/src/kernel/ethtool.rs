@@ -8,31 +8,19 @@ use super::{Errno, print};
 const SIOCETHTOOL: u16 = 0x8946;
 const GFEATURES: u32 = 0x3a;
 const SFEATURES: u32 = 0x3b;
-const GCOALESCE: u32 = 0x0e;
-const SCOALESCE: u32 = 0x0f;
 const GRSSH: u32 = 0x46;
-const GRXCLSRLCNT: u32 = 0x2e;
 
-/// What is asked for with a command and is answered with words of a fixed number.
-const PLAIN: [(&str, u32); 7] = [
-    ("wol", 0x05),
-    ("msglvl", 0x07),
-    ("rings", 0x10),
-    ("pause", 0x12),
-    ("priv-flags", 0x27),
-    ("channels", 0x3c),
-    ("rules", GRXCLSRLCNT),
-];
-
-/// What is set with the structure that it is asked for with: the command that asks, and the one that sets.
-const SETTABLE: [(&str, u32, u32); 7] = [
-    ("wol", 0x05, 0x06),
-    ("msglvl", 0x07, 0x08),
-    ("channels", 0x3c, 0x3d),
-    ("rings", 0x10, 0x11),
-    ("coalesce", GCOALESCE, SCOALESCE),
-    ("pause", 0x12, 0x13),
-    ("priv-flags", 0x27, 0x28),
+/// What is asked for with a command and is answered with words of a fixed number; and the command that sets it,
+/// with the same structure.
+const PLAIN: [(&str, u32, Option<u32>); 8] = [
+    ("coalesce", 0x0e, Some(0x0f)),
+    ("wol", 0x05, Some(0x06)),
+    ("msglvl", 0x07, Some(0x08)),
+    ("rings", 0x10, Some(0x11)),
+    ("pause", 0x12, Some(0x13)),
+    ("priv-flags", 0x27, Some(0x28)),
+    ("channels", 0x3c, Some(0x3d)),
+    ("rules", 0x2e, None),
 ];
 
 /// 32-bit words: more than any structure of a fixed size takes.
@@ -44,58 +32,65 @@ const FEATURE_BLOCKS: u32 = 16;
 /// Words for a table of receive queues and a key.
 const TABLE: usize = 16 * 1024;
 
-/// A print of each thing that the driver of `name`, a netdev of the socket's namespace, tells.
-/// What it does not tell is left out.
-pub(super) fn prints(socket: BorrowedFd<'_>, name: &str) -> Vec<(&'static str, u32)> {
-    let mut prints = Vec::new();
-    let mut add = |what: &'static str, words: Result<Vec<u32>, Errno>| match words {
-        Ok(words) => prints.push((what, print_of(&words))),
-        Err(Errno::EOPNOTSUPP) => {}
-        // Refusing is what it says: another answer is a difference.
-        Err(errno) => prints.push((what, print_of(&[errno as u32]))),
-    };
-    add("features", features(socket, name));
-    add("coalesce", coalesce(socket, name));
-    add("rss", rss(socket, name));
-    for (what, command) in PLAIN {
-        let mut words = [0; WORDS];
-        words[0] = command;
-        add(what, ask(socket, name, &mut words).map(|()| words.to_vec()));
-    }
-    prints
-}
+/// What the driver of a netdev tells, from one look: each thing by its name, in the words of the answer.
+pub(super) struct Told(Vec<(&'static str, Result<Vec<u32>, Errno>)>);
 
-/// What sets each thing that can be set of `name` to what it is now.
-pub(super) fn settings(socket: BorrowedFd<'_>, name: &str) -> Vec<(&'static str, Vec<u32>)> {
-    let mut settings = Vec::new();
-    for (what, get, set) in SETTABLE {
-        let mut words = [0; WORDS];
-        words[0] = get;
-        if ask(socket, name, &mut words).is_ok() {
-            words[0] = set;
-            let end = words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
-            settings.push((what, words[..end].to_vec()));
-        }
+impl Told {
+    /// That of `name`, a netdev of the socket's namespace.
+    pub(super) fn by(socket: BorrowedFd<'_>, name: &str) -> Self {
+        let answer = |request: &[u32]| {
+            let mut words = vec![0; WORDS];
+            words[..request.len()].copy_from_slice(request);
+            ask(socket, name, &mut words).map(|()| words)
+        };
+        let mut told =
+            vec![("features", answer(&[GFEATURES, FEATURE_BLOCKS])), ("rss", rss(socket, name))];
+        told.extend(PLAIN.map(|(what, get, _)| (what, answer(&[get]))));
+        Self(told)
     }
-    settings.extend(all_features(socket, name).map(|words| ("features", words)));
-    settings
+
+    /// A print of each thing. What the driver does not tell is left out.
+    pub(super) fn prints(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        self.0.iter().filter_map(|(what, words)| {
+            let print = match (*what, words) {
+                ("features", Ok(words)) => print_of(&requested(words)),
+                ("coalesce", Ok(words)) => print_of(&not_adaptive(words)),
+                (_, Ok(words)) => print_of(words),
+                (_, Err(Errno::EOPNOTSUPP)) => return None,
+                // Refusing is what it says: another answer is a difference.
+                (_, Err(errno)) => print_of(&[*errno as u32]),
+            };
+            Some((*what, print))
+        })
+    }
+
+    /// What sets each thing that can be set to what it is, in the words of the request.
+    pub(super) fn settings(&self) -> impl Iterator<Item = (&'static str, Vec<u32>)> {
+        self.0.iter().filter_map(|(what, words)| {
+            let words = words.as_ref().ok()?;
+            if *what == "features" {
+                return Some((*what, all_features(words)));
+            }
+            let (_, _, set) = PLAIN.iter().find(|(plain, ..)| plain == what)?;
+            let mut words = words.clone();
+            words[0] = (*set)?;
+            words.truncate(words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1));
+            Some((*what, words))
+        })
+    }
 }
 
 /// `struct ethtool_sfeatures` of a `struct ethtool_gfeatures`: for each block which features are meant
 /// and what they are to be, of which available, requested, active and never changed ones are told.
-fn all_features(socket: BorrowedFd<'_>, name: &str) -> Option<Vec<u32>> {
-    let mut told = [0; WORDS];
-    (told[0], told[1]) = (GFEATURES, FEATURE_BLOCKS);
-    ask(socket, name, &mut told).ok()?;
-    let blocks = usize::try_from(told[1].min(FEATURE_BLOCKS)).ok()?;
+fn all_features(told: &[u32]) -> Vec<u32> {
     let mut words = vec![SFEATURES, told[1]];
-    for block in told[2..].chunks_exact(4).take(blocks) {
+    for block in told[2..].chunks_exact(4).take(told[1].min(FEATURE_BLOCKS) as usize) {
         words.extend([block[0] & !block[3], block[1] & block[0] & !block[3]]);
     }
-    Some(words)
+    words
 }
 
-/// Sets what `words` of [`settings`] say.
+/// Sets what `words` of [`Told::settings`] say.
 pub(super) fn set(socket: BorrowedFd<'_>, name: &str, words: &[u32]) -> Result<(), Errno> {
     let mut all = [0; WORDS];
     for (to, from) in all.iter_mut().zip(words) {
@@ -110,26 +105,21 @@ fn print_of(words: &[u32]) -> u32 {
 }
 
 /// The features that were asked for; which of them are active follows from them.
-fn features(socket: BorrowedFd<'_>, name: &str) -> Result<Vec<u32>, Errno> {
-    let mut words = [0; WORDS];
-    (words[0], words[1]) = (GFEATURES, FEATURE_BLOCKS);
-    ask(socket, name, &mut words)?;
+fn requested(words: &[u32]) -> Vec<u32> {
     // struct ethtool_get_features_block: available, requested, active, never_changed.
-    Ok(words.iter().skip(3).step_by(4).take(FEATURE_BLOCKS as usize).copied().collect())
+    words.iter().skip(3).step_by(4).take(FEATURE_BLOCKS as usize).copied().collect()
 }
 
 /// Without what a driver chooses for itself as it goes.
-fn coalesce(socket: BorrowedFd<'_>, name: &str) -> Result<Vec<u32>, Errno> {
-    let mut words = [0; WORDS];
-    words[0] = GCOALESCE;
-    ask(socket, name, &mut words)?;
+fn not_adaptive(words: &[u32]) -> Vec<u32> {
+    let mut words = words.to_vec();
     // struct ethtool_coalesce: 1 to 4 for receiving, 5 to 8 for sending, adaptive in 10 and 11.
     for (adaptive, chosen) in [(words[10], 1..5), (words[11], 5..9)] {
         if adaptive != 0 {
             words[chosen].fill(0);
         }
     }
-    Ok(words.to_vec())
+    words
 }
 
 fn rss(socket: BorrowedFd<'_>, name: &str) -> Result<Vec<u32>, Errno> {

@@ -17,14 +17,20 @@ use super::{Error, ethtool};
 #[serde(transparent)]
 pub struct Tuning(BTreeMap<String, u32>);
 
-impl Tuning {
-    /// That of the netdev `name` of a PCI function, in the namespace of `route` and of sysfs.
-    pub fn read(route: &Route, sysfs: &Sysfs, function: PciAddress, name: &str) -> Self {
-        let told = ethtool::prints(route.as_fd(), name);
-        let files = sysfs.netdev_prints(function, name);
-        Self(told.into_iter().chain(files).map(|(what, print)| (what.to_owned(), print)).collect())
-    }
+/// How the netdev `name` of a PCI function is tuned, in the namespace of `route` and of sysfs: to be
+/// compared, and to be set again. Each thing is asked for once.
+pub fn look(route: &Route, sysfs: &Sysfs, function: PciAddress, name: &str) -> (Tuning, Tuned) {
+    let told = ethtool::Told::by(route.as_fd(), name);
+    let files = sysfs.netdev_files(function, name);
+    let prints = told.prints().chain(files.prints());
+    let tuned = Tuned {
+        ethtool: told.settings().map(|(what, words)| (what.to_owned(), words)).collect(),
+        files: files.settings().map(|(file, text)| (file.to_owned(), text)).collect(),
+    };
+    (Tuning(prints.map(|(what, print)| (what.to_owned(), print)).collect()), tuned)
+}
 
+impl Tuning {
     /// What of this is not so in `now`. What was not told before is left alone: a driver may
     /// choose it when it is first opened.
     pub fn differing(&self, now: &Self) -> Vec<&str> {
@@ -43,16 +49,6 @@ pub struct Tuned {
 }
 
 impl Tuned {
-    /// That of the netdev `name` of a PCI function, in the namespace of `route` and of sysfs.
-    pub fn read(route: &Route, sysfs: &Sysfs, function: PciAddress, name: &str) -> Self {
-        let told = ethtool::settings(route.as_fd(), name).into_iter();
-        let files = sysfs.netdev_settings(function, name).into_iter();
-        Self {
-            ethtool: told.map(|(what, words)| (what.to_owned(), words)).collect(),
-            files: files.map(|(file, text)| (file.to_owned(), text)).collect(),
-        }
-    }
-
     /// Sets what of this is otherwise in `now`, and gives the kernel's answer to each.
     pub fn set<'a>(
         &'a self,

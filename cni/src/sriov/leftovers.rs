@@ -9,7 +9,7 @@ use crate::attachment::HostLink;
 use crate::kernel::bpf;
 use crate::kernel::link::Link;
 use crate::kernel::netlink::Route;
-use crate::kernel::tuning::Tuning;
+use crate::kernel::tuning;
 
 /// What only a driver that is bound anew takes away.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl Leftovers {
             }
         }
         if let Some(tuning) = &own.tuning {
-            let now = Tuning::read(on_host, &host.sysfs, vf, &link.name);
+            let (now, _) = tuning::look(on_host, &host.sysfs, vf, &link.name);
             left.settings.extend(tuning.differing(&now).into_iter().map(str::to_owned));
         }
         left

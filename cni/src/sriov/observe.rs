@@ -9,7 +9,7 @@ use crate::kernel::Cause;
 use crate::kernel::link::{Hardware, Link};
 use crate::kernel::netlink::Route;
 use crate::kernel::sysfs::Sysfs;
-use crate::kernel::tuning::{Tuned, Tuning};
+use crate::kernel::tuning::{self, Tuned, Tuning};
 use crate::kernel::vf::VfConfig;
 use crate::log::Log;
 
@@ -61,8 +61,8 @@ impl Observed {
         } else {
             None
         };
-        let tuning = link.as_ref().map(|link| Tuning::read(host, sysfs, device.vf, &link.name));
-        let tuned = link.as_ref().map(|link| Tuned::read(host, sysfs, device.vf, &link.name));
+        let (tuning, tuned) =
+            link.as_ref().map(|link| tuning::look(host, sysfs, device.vf, &link.name)).unzip();
         Ok(Self { device, link, tuning, tuned, by_pf })
     }
 }

@@ -12,7 +12,7 @@ use crate::failure::Failures;
 use crate::kernel;
 use crate::kernel::link::Link;
 use crate::kernel::netlink::Route;
-use crate::kernel::tuning::Tuned;
+use crate::kernel::tuning;
 use crate::log::Log;
 
 /// Flags, MTU, altnames, settings and XDP programs of the netdev, which is home. What is refused of
@@ -70,7 +70,7 @@ pub(super) fn tuning(
     log: &Log,
 ) {
     let Some(tuned) = &own.tuned else { return };
-    let now = Tuned::read(on_host, &host.sysfs, vf, name);
+    let (_, now) = tuning::look(on_host, &host.sysfs, vf, name);
     for (what, set) in tuned.set(&now, on_host, &host.sysfs, (vf, name)) {
         told(log, log.change(format_args!("set {name}: {what} as it was"), set));
     }

@@ -39,7 +39,7 @@ pub(crate) fn isolated(test: impl FnOnce() + Send) {
 /// Removes what no boot leaves: `/run`, and that a store was made in this one.
 pub(crate) fn forget_as_a_boot_does() {
     fs::remove_dir_all("/run/railhead").ok();
-    fs::remove_file("/var/lib/railhead/store.boot").ok();
+    fs::remove_file(Root::system().store_mark()).ok();
 }
 
 /// A directory with the binary under its plugins' names, which stays as long as `target` does.

@@ -1,10 +1,11 @@
 //! `railhead explain`: why something is as it is.
 
+use conf::printable::Printable;
+
 use super::{Context, Exit, Outcome, complain};
 use crate::other;
 use crate::situation::{Situation, Written};
 use crate::view::explain::Explained;
-use conf::printable::Printable;
 
 /// Show why a PF, a VF or a policy is as it is
 ///

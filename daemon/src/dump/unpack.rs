@@ -9,10 +9,10 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
+use conf::printable::Printable;
 use ipam::durable::FileError;
 
 use super::Tree;
-use conf::printable::Printable;
 
 /// A dump has that many files, directories and links at most: more than 64 PFs with all VFs.
 const MOST: usize = 200_000;

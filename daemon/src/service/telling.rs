@@ -1,8 +1,9 @@
 //! What is told of a pass: one line for systemd, and the log.
 
+use conf::printable::Printable;
+
 use super::published::State;
 use crate::reconcile::{Outcome, Verdict};
-use conf::printable::Printable;
 
 pub(super) fn summary(outcome: &Result<Outcome, String>) -> String {
     let outcome = match outcome {

@@ -7,13 +7,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use conf::printable::Printable;
 use nix::dir::Dir;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
 use super::file::{read_beneath, read_limited, read_named};
 use super::{FileRefusal, Inputs, Objects, Problem, SourceFile};
-use conf::printable::Printable;
 
 /// All files together hold that many bytes at most.
 const TOTAL_LIMIT: u64 = 64 << 20;

@@ -6,12 +6,12 @@ use std::fmt;
 use conf::block::{PoolKind, PoolRef};
 use conf::object::{self, Object};
 use conf::policy::Policy;
+use conf::printable::Printable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{FileRefusal, Notice, Origin, Problem, Skipped, SourceFile, yaml};
 use crate::claims::Pool;
-use conf::printable::Printable;
 
 /// An object by kind and name. Namespaces do not count: a node has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

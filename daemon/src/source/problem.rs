@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use conf::object::is_handled;
+use conf::printable::Printable;
 use conf::{Violation, Violations};
 
 use super::{FileRefusal, ObjectRef, Origin};
-use conf::printable::Printable;
 
 /// Something that did not become an object.
 #[derive(Debug, Clone, PartialEq, Eq)]

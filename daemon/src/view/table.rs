@@ -3,7 +3,6 @@
 use std::fmt;
 
 use comfy_table::{Attribute, Color};
-
 use conf::printable::Printable;
 
 /// What stands for "nothing" in a cell.

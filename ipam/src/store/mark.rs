@@ -19,7 +19,7 @@ pub(super) struct Mark(PathBuf);
 
 impl Mark {
     pub(super) fn of(root: &Root) -> Self {
-        Self(root.state().join("store.boot"))
+        Self(root.store_mark())
     }
 
     /// Whether a store was made in this run of the machine. One of another run went with that.

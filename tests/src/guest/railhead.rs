@@ -38,9 +38,15 @@ pub fn remove_object(file: &str) {
 /// Removes what no boot leaves: `/run`, and that a store was made in this one.
 #[track_caller]
 pub fn forget_as_a_boot_does() {
-    const MARK: &str = "/var/lib/railhead/store.boot";
     std::fs::remove_dir_all("/run/railhead").expect("remove what /run holds");
-    host::remove_if_there(std::fs::remove_file(MARK), MARK);
+    forget_that_there_was_a_store();
+}
+
+/// A store that is gone by now counts as never made.
+#[track_caller]
+pub fn forget_that_there_was_a_store() {
+    let mark = ipam::Root::system().store_mark();
+    host::remove_if_there(std::fs::remove_file(&mark), &mark.display().to_string());
 }
 
 /// Where the block of the pool `blue` is.

@@ -26,13 +26,43 @@ const QUEUE: [&str; 7] = [
 /// Which processors send by it. Many drivers choose them when they are first opened.
 const XPS: [&str; 2] = ["xps_cpus", "xps_rxqs"];
 
+/// What the files of a netdev say, from one look.
+pub(in crate::kernel) struct NetdevFiles {
+    /// Of the netdev itself: what each says, where it is there.
+    own: Vec<(&'static str, Option<Vec<u8>>)>,
+    /// Of all queues together.
+    queues: Vec<Vec<u8>>,
+    xps: Vec<Vec<u8>>,
+}
+
+impl NetdevFiles {
+    /// A print of each kind.
+    pub(in crate::kernel) fn prints(&self) -> Vec<(&'static str, u32)> {
+        let of = |texts: &[Vec<u8>]| print::of(texts.iter().map(Vec::as_slice));
+        let of_own = |own: &[(_, Option<Vec<u8>>)]| {
+            print::of(own.iter().map(|(_, text)| text.as_deref().unwrap_or_default()))
+        };
+        let (napi, power) = self.own.split_at(NAPI.len());
+        let mut prints =
+            vec![("napi", of_own(napi)), ("power", of_own(power)), ("queues", of(&self.queues))];
+        if self.xps.iter().flatten().any(|octet| matches!(octet, b'1'..=b'9' | b'a'..=b'f')) {
+            prints.push(("xps", of(&self.xps)));
+        }
+        prints
+    }
+
+    /// What those of the netdev itself say, by name.
+    pub(in crate::kernel) fn settings(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.own.iter().filter_map(|(file, text)| {
+            let text = str::from_utf8(text.as_deref()?).ok()?;
+            Some((*file, text.trim().to_owned()))
+        })
+    }
+}
+
 impl Sysfs {
-    /// A print of what the files of a function's netdev say.
-    pub(in crate::kernel) fn netdev_prints(
-        &self,
-        function: PciAddress,
-        name: &str,
-    ) -> Vec<(&'static str, u32)> {
+    /// What the files of a function's netdev say.
+    pub(in crate::kernel) fn netdev_files(&self, function: PciAddress, name: &str) -> NetdevFiles {
         let directory = self.directory(function).join("net").join(name);
         let queues = directory.join("queues");
         let mut names = read::names(&queues).unwrap_or_default();
@@ -43,32 +73,9 @@ impl Sysfs {
             limits.extend(QUEUE.iter().map(|file| contents(&queues.join(queue).join(file))));
             xps.extend(XPS.iter().map(|file| contents(&queues.join(queue).join(file))));
         }
-        let of_netdev = |files: &[&str]| -> Vec<Vec<u8>> {
-            files.iter().map(|file| contents(&directory.join(file))).collect()
-        };
-        let (napi, power) = (of_netdev(&NAPI), of_netdev(&POWER));
-        let of = |texts: &[Vec<u8>]| print::of(texts.iter().map(Vec::as_slice));
-        let mut prints = vec![("napi", of(&napi)), ("power", of(&power)), ("queues", of(&limits))];
-        if xps.iter().flatten().any(|octet| matches!(octet, b'1'..=b'9' | b'a'..=b'f')) {
-            prints.push(("xps", of(&xps)));
-        }
-        prints
-    }
-}
-
-impl Sysfs {
-    /// What the files of a function's netdev itself say, by name.
-    pub(in crate::kernel) fn netdev_settings(
-        &self,
-        function: PciAddress,
-        name: &str,
-    ) -> Vec<(&'static str, String)> {
-        let directory = self.directory(function).join("net").join(name);
-        let said = |file: &&'static str| {
-            let text = fs::read_to_string(directory.join(file)).ok()?;
-            Some((*file, text.trim().to_owned()))
-        };
-        NAPI.iter().chain(&POWER).filter_map(said).collect()
+        let own =
+            NAPI.iter().chain(&POWER).map(|file| (*file, fs::read(directory.join(file)).ok()));
+        NetdevFiles { own: own.collect(), queues: limits, xps }
     }
 
     /// Writes one of these files, of which none takes its time.

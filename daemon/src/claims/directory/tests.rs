@@ -39,7 +39,7 @@ impl Bed {
         (self.boot, self.uptime) = ('b', 5);
         std::fs::remove_dir_all(self.root.run()).unwrap();
         // As one of another boot, by which nobody is known.
-        std::fs::remove_file(self.root.state().join("store.boot")).ok();
+        std::fs::remove_file(self.root.store_mark()).ok();
     }
 
     fn host(&mut self, host: u32, hosts: u32) {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use conf::PciAddress;
+use conf::printable::Printable;
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::apply::Event;
-use conf::printable::Printable;
 
 /// How often bars are drawn in a second, at most.
 const PACE: u8 = 20;

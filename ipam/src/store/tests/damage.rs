@@ -370,8 +370,8 @@ fn a_store_that_was_removed_whole_was_there_until_a_reboot() {
     // Of another boot, of none, and none at all.
     for mark in [Some("1d1f2a3b-4c5d-4e6f-8a9b-0c1d2e3f4a5b\n"), Some("?"), Some(""), None] {
         match mark {
-            Some(mark) => fs::write(scratch.mark(), mark).unwrap(),
-            None => fs::remove_file(scratch.mark()).unwrap(),
+            Some(mark) => fs::write(scratch.root.store_mark(), mark).unwrap(),
+            None => fs::remove_file(scratch.root.store_mark()).unwrap(),
         }
         let (store, found) = again();
         assert_eq!(found, Standing::Absent, "{mark:?}");
@@ -380,7 +380,7 @@ fn a_store_that_was_removed_whole_was_there_until_a_reboot() {
     }
 
     // Where it cannot be noted, a store is made all the same.
-    fs::remove_file(scratch.mark()).unwrap();
-    fs::create_dir(scratch.mark()).unwrap();
+    fs::remove_file(scratch.root.store_mark()).unwrap();
+    fs::create_dir(scratch.root.store_mark()).unwrap();
     assert_eq!(again().0.loss().unwrap(), None);
 }

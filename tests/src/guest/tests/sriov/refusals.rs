@@ -9,7 +9,7 @@ use crate::guest::cni::Call;
 use crate::guest::host::pf;
 use crate::guest::pod::Pod;
 use crate::guest::program::run;
-use crate::guest::railhead::railhead;
+use crate::guest::railhead::{forget_that_there_was_a_store, railhead};
 use crate::guest::vf_state::{VfState, assert_unchanged};
 
 pub(super) const TESTS: &[Test] = &[
@@ -295,8 +295,7 @@ fn a_vf_that_somebody_moved(bed: &Bed) {
 fn state_that_cannot_be_kept(bed: &Bed) {
     let state = "/run/railhead";
     drop(std::fs::remove_dir_all(state));
-    // As one that was never made.
-    drop(std::fs::remove_file("/var/lib/railhead/store.boot"));
+    forget_that_there_was_a_store();
     std::fs::create_dir_all(state).expect("make a directory");
     run(&format!("mount -t tmpfs -o size=768k tmpfs {state}")).ok();
     let pod = Pod::new("pod1");
@@ -325,7 +324,7 @@ fn state_that_cannot_be_kept(bed: &Bed) {
         assert!(error.to_string().contains("Read-only file system"), "{error}");
     }
     run(&format!("umount {state}")).ok();
-    drop(std::fs::remove_file("/var/lib/railhead/store.boot"));
+    forget_that_there_was_a_store();
 }
 
 /// A runtime closes what it likes.
