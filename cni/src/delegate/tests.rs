@@ -1,5 +1,5 @@
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use super::*;
 
@@ -19,8 +19,7 @@ impl Bed {
     fn plugin(&self, body: &str) -> Delegate {
         let name: PluginName = "fake".parse().unwrap();
         let file = self.directory.path().join("fake");
-        fs::write(&file, format!("#!/bin/sh\n{body}\n")).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&file, &format!("#!/bin/sh\n{body}\n"));
         let directories = [self.directory.path().to_owned()];
         Delegate::find(&name, &[SearchPath { directories: &directories, origin: "CNI_PATH" }])
             .unwrap()
@@ -35,6 +34,14 @@ impl Bed {
         let added = self.plugin(body).add(self.invocation("{}"), Version::V1_0_0);
         added.map_err(|failed| failed.error)
     }
+}
+
+/// Makes an executable file. A child writes it: what this process has open for writing, a child that another
+/// test forks at that moment has open too, and nobody can execute it meanwhile (ETXTBSY).
+fn executable(path: &Path, text: &str) {
+    let line = r#"printf %s "$1" >"$0" && chmod 755 "$0""#;
+    let made = Command::new("sh").args(["-c", line]).arg(path).arg(text).status().unwrap();
+    assert!(made.success());
 }
 
 #[test]

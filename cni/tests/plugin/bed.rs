@@ -36,6 +36,14 @@ pub(crate) fn isolated(test: impl FnOnce() + Send) {
     thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| resume_unwind(panic)));
 }
 
+/// Makes an executable file. A child writes it: what this process has open for writing, a child that another
+/// test forks at that moment has open too, and nobody can execute it meanwhile (ETXTBSY).
+pub(crate) fn executable(path: &Path, text: &str) {
+    let line = r#"printf %s "$1" >"$0" && chmod 755 "$0""#;
+    let made = Command::new("sh").args(["-c", line]).arg(path).arg(text).status().unwrap();
+    assert!(made.success());
+}
+
 /// Removes what no boot leaves: `/run`, and that a store was made in this one.
 pub(crate) fn forget_as_a_boot_does() {
     fs::remove_dir_all("/run/railhead").ok();

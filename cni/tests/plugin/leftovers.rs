@@ -1,7 +1,6 @@
 //! An IPAM plugin that cannot be told that an attachment has ended.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use cni::attachment::{FORMAT, ForeignIpam, Ipam, Record, State};
@@ -13,7 +12,7 @@ use ipam::{AttachmentKey, Root, StoreError, WriteTxn};
 use nix::mount::{MsFlags, mount};
 use serde_json::{Value, json};
 
-use crate::bed::{Call, NETNS, isolated, sriov, with_store};
+use crate::bed::{Call, NETNS, executable, isolated, sriov, with_store};
 
 /// Where a test's own plugins are.
 const BIN: &str = "/run/bin";
@@ -22,8 +21,7 @@ const BIN: &str = "/run/bin";
 fn plugin(directory: &str, script: &str) {
     fs::create_dir_all(directory).unwrap();
     let fake = Path::new(directory).join("fake");
-    fs::write(&fake, format!("#!/bin/sh\nconfig=$(cat)\n{script}\n")).unwrap();
-    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&fake, &format!("#!/bin/sh\nconfig=$(cat)\n{script}\n"));
 }
 
 /// Ways in which a DEL of a plugin never works.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bed::{Call, NETNS, isolated, sriov};
+use crate::bed::{Call, NETNS, executable, isolated, sriov};
 
 /// Whatever is wrong with a config, neither state nor lock is left behind.
 #[test]
@@ -85,9 +85,7 @@ fn del_without_a_record_still_reaches_the_ipam() {
         let fake = bin.path().join("fake");
         let script =
             "#!/bin/sh\ncat >/run/config\necho $CNI_COMMAND $CNI_CONTAINERID >>/run/calls\n";
-        std::fs::write(&fake, script).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&fake, mode).unwrap();
+        executable(&fake, script);
         let config = sriov(json!({"ipam": {"type": "fake"}}));
         let path = bin.path().to_str().unwrap();
         Call::new("sriov", "DEL", &config).env("CNI_PATH", path).run().ok();
@@ -104,9 +102,7 @@ fn an_ipam_does_not_outlive_the_plugin() {
     isolated(|| {
         let bin = tempfile::tempdir().unwrap();
         let fake = bin.path().join("fake");
-        std::fs::write(&fake, "#!/bin/sh\necho $$ >/run/begun\nexec sleep 3600\n").unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&fake, mode).unwrap();
+        executable(&fake, "#!/bin/sh\necho $$ >/run/begun\nexec sleep 3600\n");
         nix::unistd::mkfifo("/run/begun", nix::sys::stat::Mode::S_IRWXU).unwrap();
         let config = sriov(json!({"ipam": {"type": "fake"}}));
         let call = Call::new("sriov", "DEL", &config).env("CNI_PATH", bin.path().to_str().unwrap());
@@ -156,9 +152,7 @@ fn status_of_an_ipam_that_does_not_know_it() {
             let bin = tempfile::tempdir().unwrap();
             let fake = bin.path().join("fake");
             let answer = format!("#!/bin/sh\necho '{{\"code\":{code},\"msg\":\"x\"}}'; exit 1\n");
-            std::fs::write(&fake, answer).unwrap();
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            std::fs::set_permissions(&fake, mode).unwrap();
+            executable(&fake, &answer);
             let config = sriov(json!({"ipam": {"type": "fake"}}));
             for verb in ["STATUS", "GC"] {
                 let config = match verb {

@@ -180,6 +180,13 @@ pub fn write(path: &str, value: &str) {
         .unwrap_or_else(|error| panic!("write {:?} to {path}: {error}", value.trim()));
 }
 
+/// Whether the host hands packets on: what every interface that is made here inherits.
+pub const FORWARDING: [&str; 3] = [
+    "/proc/sys/net/ipv4/ip_forward",
+    "/proc/sys/net/ipv6/conf/all/forwarding",
+    "/proc/sys/net/ipv6/conf/default/forwarding",
+];
+
 /// Makes an ordinary file, and the directories above it.
 #[track_caller]
 pub fn put(path: &str, text: &str) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::debian;
-use super::host::{link_name, pci_functions};
+use super::host::{FORWARDING, link_name, pci_functions, read};
 use super::program::Program;
 
 /// A line for each thing: a link, a PCI function, a namespace, a process.
@@ -18,6 +18,7 @@ impl Machine {
         links(&mut things);
         functions(&mut things);
         namespaces(&mut things);
+        things.extend(FORWARDING.map(|file| (file.to_owned(), read(file))));
         // Where others start and end processes as they like, nothing follows from them.
         if !debian::is_here() {
             processes(&mut things);

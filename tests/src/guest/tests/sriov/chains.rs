@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{Bed, assert_forgotten};
 use crate::guest::Test;
 use crate::guest::cni::{self, Call};
+use crate::guest::host::{FORWARDING, read, write};
 use crate::guest::pod::Pod;
 use crate::guest::program::{Output, Program, run};
 use crate::guest::vf_state::{VfState, assert_unchanged};
@@ -59,6 +60,8 @@ fn default_gateways(pod: &Pod, family: &str) -> Vec<Value> {
 }
 
 fn a_default_route_beside_eth0s() {
+    // The plugins that make a gateway switch it on, for good.
+    let forwarding = FORWARDING.map(|file| (file, read(file)));
     let bed = Bed::new(1);
     let path = format!("{}:{}", cni::BIN, cni::REFERENCE);
     for first in ["ptp", "bridge"] {
@@ -153,6 +156,9 @@ fn a_default_route_beside_eth0s() {
         if first == "bridge" {
             run("ip link del cni0").ok();
         }
+    }
+    for (file, before) in forwarding {
+        write(file, &before);
     }
 }
 
